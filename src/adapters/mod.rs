@@ -1,0 +1,202 @@
+//! PURE. From a line of any agent's stream or transcript to events.
+//!
+//! A format is recognised from content ([`sniff`]), never from a file's name. An adapter keeps what it must
+//! remember between lines of one source (ids, cumulative counters), never fails, and reports what it can't read
+//! as [`Body::Unparsed`]. Lines of kinds it doesn't know are normal: newer versions add some.
+
+mod claude;
+mod codex;
+mod gemini;
+mod json;
+mod native;
+mod opencode;
+mod pi;
+mod qwen;
+#[cfg(test)]
+mod testkit;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::domain::event::{Agent, Body, Event, RunId};
+use crate::domain::text::Text;
+use crate::domain::time::Stamp;
+
+pub use native::schema as native_schema;
+
+/// A recognised format: whose it is, and whether it is the live stream or what the agent keeps on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    ClaudeStream,
+    ClaudeTranscript,
+    CodexExec,
+    CodexRollout,
+    GeminiStream,
+    GeminiChat,
+    OpencodeStream,
+    /// Rows of opencode's database, one JSON object a line with the table's name in `table`.
+    OpencodeRows,
+    PiStream,
+    PiSession,
+    QwenStream,
+    QwenChat,
+    Native,
+}
+
+impl Format {
+    pub fn agent(self) -> Agent {
+        match self {
+            Format::ClaudeStream | Format::ClaudeTranscript => Agent::Claude,
+            Format::CodexExec | Format::CodexRollout => Agent::Codex,
+            Format::GeminiStream | Format::GeminiChat => Agent::Gemini,
+            Format::OpencodeStream | Format::OpencodeRows => Agent::Opencode,
+            Format::PiStream | Format::PiSession => Agent::Pi,
+            Format::QwenStream | Format::QwenChat => Agent::Qwen,
+            Format::Native => Agent::Native,
+        }
+    }
+
+    /// Words for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Format::ClaudeStream => "Claude Code stream-json",
+            Format::ClaudeTranscript => "Claude Code transcript",
+            Format::CodexExec => "Codex exec --json",
+            Format::CodexRollout => "Codex rollout",
+            Format::GeminiStream => "Gemini CLI stream-json",
+            Format::GeminiChat => "Gemini CLI chat",
+            Format::OpencodeStream => "opencode run --format json",
+            Format::OpencodeRows => "opencode database",
+            Format::PiStream => "pi --mode json",
+            Format::PiSession => "pi session",
+            Format::QwenStream => "Qwen Code stream-json",
+            Format::QwenChat => "Qwen Code chat",
+            Format::Native => "redkey events",
+        }
+    }
+}
+
+/// Recognises a format from one line, or says that this line doesn't tell. Callers try the first lines in order
+/// (at most [`SNIFF_LINES`]) and then give up.
+pub fn sniff(line: &[u8]) -> Option<Format> {
+    let line = String::from_utf8_lossy(trim(line));
+    let line = line.as_ref();
+    if !line.starts_with('{') {
+        return None;
+    }
+    // Order matters only where one format's lines look like another's: Qwen before Claude.
+    native::sniff(line)
+        .or_else(|| qwen::sniff(line))
+        .or_else(|| claude::sniff(line))
+        .or_else(|| codex::sniff(line))
+        .or_else(|| opencode::sniff(line))
+        .or_else(|| pi::sniff(line))
+        .or_else(|| gemini::sniff(line))
+}
+
+/// Lines looked at before a source is called unknown.
+pub const SNIFF_LINES: usize = 40;
+
+/// Where lines come from, as far as an adapter may know.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// A name that stands in for a session id until the stream tells one: the file's stem, or `stdin`.
+    pub name: String,
+    /// The path, for the formats whose folder says which session a file belongs to.
+    pub path: Option<String>,
+}
+
+/// Events of one source, collected in order. Adapters write here.
+#[derive(Debug)]
+pub struct Out {
+    pub events: Vec<Event>,
+    /// Whose lines these are; set by the adapter as soon as the stream says.
+    pub run: RunId,
+    /// Branch and time given to what is pushed next.
+    pub branch: Option<Arc<str>>,
+    pub at: Option<Stamp>,
+}
+
+impl Out {
+    pub fn new(run: RunId) -> Self {
+        Self { events: Vec::new(), run, branch: None, at: None }
+    }
+
+    /// Adds one fact at the current time and branch.
+    pub fn push(&mut self, body: Body) {
+        self.events.push(Event { run: self.run.clone(), branch: self.branch.clone(), at: self.at, body });
+    }
+
+    pub fn unparsed(&mut self, why: &str) {
+        self.push(Body::Unparsed { why: Text::new(why) });
+    }
+}
+
+/// One source's reader of lines.
+pub struct Adapter {
+    format: Format,
+    out: Out,
+    parser: Parser,
+}
+
+enum Parser {
+    Claude(claude::Claude),
+    Codex(codex::Codex),
+    Gemini(gemini::Gemini),
+    Opencode(opencode::Opencode),
+    Pi(pi::Pi),
+    Qwen(qwen::Qwen),
+    Native(native::Native),
+}
+
+impl Adapter {
+    pub fn new(format: Format, origin: &Origin) -> Self {
+        let parser = match format {
+            Format::ClaudeStream | Format::ClaudeTranscript => Parser::Claude(claude::Claude::new(format, origin)),
+            Format::CodexExec | Format::CodexRollout => Parser::Codex(codex::Codex::new(format, origin)),
+            Format::GeminiStream | Format::GeminiChat => Parser::Gemini(gemini::Gemini::new(format, origin)),
+            Format::OpencodeStream | Format::OpencodeRows => Parser::Opencode(opencode::Opencode::new(format, origin)),
+            Format::PiStream | Format::PiSession => Parser::Pi(pi::Pi::new(format, origin)),
+            Format::QwenStream | Format::QwenChat => Parser::Qwen(qwen::Qwen::new(format, origin)),
+            Format::Native => Parser::Native(native::Native::new(format, origin)),
+        };
+        Self { format, out: Out::new(RunId::new(format.agent(), &origin.name)), parser }
+    }
+
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The run that the last line belonged to.
+    pub fn run(&self) -> &RunId {
+        &self.out.run
+    }
+
+    /// Reads one line (without its line end) and appends what it says to `events`. An empty line says nothing.
+    /// A UTF-8 byte order mark and a carriage return at the end are ignored.
+    pub fn line(&mut self, line: &[u8], events: &mut Vec<Event>) {
+        let line = trim(line);
+        if line.is_empty() {
+            return;
+        }
+        let line = String::from_utf8_lossy(line);
+        if matches!(line, Cow::Owned(_)) {
+            self.out.unparsed("bytes that are no UTF-8 were replaced");
+        }
+        let line = line.as_ref();
+        match &mut self.parser {
+            Parser::Claude(p) => p.line(line, &mut self.out),
+            Parser::Codex(p) => p.line(line, &mut self.out),
+            Parser::Gemini(p) => p.line(line, &mut self.out),
+            Parser::Opencode(p) => p.line(line, &mut self.out),
+            Parser::Pi(p) => p.line(line, &mut self.out),
+            Parser::Qwen(p) => p.line(line, &mut self.out),
+            Parser::Native(p) => p.line(line, &mut self.out),
+        }
+        events.append(&mut self.out.events);
+    }
+}
+
+fn trim(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii()
+}

@@ -1,0 +1,95 @@
+//! For adapters' tests: reads a recorded file and adds up its events by the rules that the engine follows.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Adapter, Format, Origin, sniff};
+use crate::domain::event::{Body, Event, Failure, Key, Outcome};
+use crate::domain::usage::{Usage, Usd};
+
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub usage: Usage,
+    pub cost: Usd,
+    pub calls: usize,
+    pub flagged: usize,
+    pub inferred: usize,
+    pub subagents: usize,
+    pub unparsed: usize,
+    pub model_calls: usize,
+    pub outcome: Option<Outcome>,
+    pub reason: String,
+    pub events: Vec<Event>,
+}
+
+pub(super) fn fixture(name: &str) -> String {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Recognises and reads `text` line by line.
+pub(super) fn read(text: &str) -> (Format, Vec<Event>) {
+    let format = text.lines().find_map(|line| sniff(line.as_bytes())).expect("format is recognised");
+    let mut adapter = Adapter::new(format, &Origin { name: "test".into(), path: None });
+    let mut events = Vec::new();
+    for line in text.lines() {
+        adapter.line(line.as_bytes(), &mut events);
+    }
+    (format, events)
+}
+
+/// Totals over the main stream and, where given, its subagents' files.
+pub(super) fn tally(names: &[&str]) -> Tally {
+    let mut all = Vec::new();
+    for name in names {
+        all.extend(read(&fixture(name)).1);
+    }
+    // Files of one run are merged by time, as the engine does.
+    all.sort_by_key(|event| event.at);
+    add_up(all)
+}
+
+fn add_up(events: Vec<Event>) -> Tally {
+    let mut t = Tally::default();
+    let mut seen: HashMap<Key, Usage> = HashMap::new();
+    let (mut tools, mut results, mut branches) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for event in &events {
+        match &event.body {
+            Body::ModelCall(call) => {
+                if call.replay_of.is_some_and(|key| seen.contains_key(&key)) {
+                    continue;
+                }
+                t.model_calls += 1;
+                t.cost += call.cost.unwrap_or_default();
+                let before = call.key.and_then(|key| seen.get(&key).copied());
+                if before.is_some() {
+                    t.model_calls -= 1;
+                }
+                let now = before.unwrap_or_default().max(call.usage);
+                t.usage += now - before.unwrap_or_default();
+                if let Some(key) = call.key {
+                    seen.insert(key, now);
+                }
+            }
+            Body::Totals(totals) => {
+                t.usage = totals.usage.unwrap_or(t.usage);
+                t.cost = totals.cost.unwrap_or(t.cost);
+            }
+            Body::ToolCall { key, .. } => t.calls += usize::from(tools.insert(*key)),
+            Body::ToolResult { key, failure, .. } if results.insert(*key) => match failure {
+                Failure::Flagged => t.flagged += 1,
+                Failure::Inferred => t.inferred += 1,
+                Failure::No => {}
+            },
+            Body::SubagentStarted { id, .. } => t.subagents += usize::from(branches.insert(id.clone())),
+            Body::Unparsed { .. } => t.unparsed += 1,
+            Body::Prompt { .. } if event.branch.is_none() => t.outcome = None,
+            Body::Ended { outcome, reason } if event.branch.is_none() => {
+                t.outcome = Some(*outcome);
+                t.reason = reason.to_string();
+            }
+            _ => {}
+        }
+    }
+    t.events = events;
+    t
+}

@@ -1,0 +1,3 @@
+//! redkey
+pub mod adapters;
+pub mod domain;
