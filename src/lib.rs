@@ -1,3 +1,11 @@
-//! redkey
+//! A clock on every agent's arm, and a key that stops it.
+//!
+//! The map, in reading order:
+//!
+//! - [`domain`] — the words: events, runs, clock, tariff, meters, forecast, prices. Pure.
+//! - [`adapters`] — a line of any agent's stream or transcript becomes events. Pure.
+//! - [`engine`] — the model of everything that is watched, and the one function that changes it. Pure.
+
 pub mod adapters;
 pub mod domain;
+pub mod engine;

@@ -43,7 +43,26 @@ pub enum Format {
     Native,
 }
 
+/// Which of its two faces a run shows: what the agent prints, or what it keeps on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    Stream,
+    Disk,
+}
+
 impl Format {
+    pub fn form(self) -> Form {
+        match self {
+            Format::ClaudeTranscript
+            | Format::CodexRollout
+            | Format::GeminiChat
+            | Format::OpencodeRows
+            | Format::PiSession
+            | Format::QwenChat => Form::Disk,
+            _ => Form::Stream,
+        }
+    }
+
     pub fn agent(self) -> Agent {
         match self {
             Format::ClaudeStream | Format::ClaudeTranscript => Agent::Claude,

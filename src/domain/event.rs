@@ -171,32 +171,79 @@ impl Outcome {
 pub enum Body {
     Info(RunInfo),
     /// A person, or a parent run, gave it something to do: it works from here on.
-    Prompt { text: Text },
+    Prompt {
+        text: Text,
+    },
     /// The agent said something. `thinking` texts are not an answer.
-    Message { text: Text, thinking: bool },
+    Message {
+        text: Text,
+        thinking: bool,
+    },
     ModelCall(ModelCall),
     Totals(Totals),
     /// `key` joins call and result, and makes a call that is told twice count once.
-    ToolCall { key: Key, tool: Text, input: Box<ToolInput> },
-    ToolResult { key: Key, failure: Failure, text: Text },
+    ToolCall {
+        key: Key,
+        tool: Text,
+        input: Box<ToolInput>,
+    },
+    ToolResult {
+        key: Key,
+        failure: Failure,
+        text: Text,
+    },
     /// The provider refused or dropped a request. `retrying`: the agent goes on by itself.
-    ApiError { text: Text, retrying: bool },
+    ApiError {
+        text: Text,
+        retrying: bool,
+    },
     /// `by_call`: a tool call of this stream has announced (and paid for) it.
-    SubagentStarted { id: Arc<str>, parent: Option<Arc<str>>, depth: u16, name: Text, by_call: bool },
-    SubagentEnded { id: Arc<str>, outcome: Outcome },
+    SubagentStarted {
+        id: Arc<str>,
+        parent: Option<Arc<str>>,
+        depth: u16,
+        name: Text,
+        by_call: bool,
+    },
+    SubagentEnded {
+        id: Arc<str>,
+        outcome: Outcome,
+    },
     /// Options open before and after a decision.
-    Decision { text: Text, before: u32, after: u32 },
+    Decision {
+        text: Text,
+        before: u32,
+        after: u32,
+    },
     /// The run asks a person and stands still until answered.
-    ApprovalAsked { text: Text },
-    ApprovalAnswered { allowed: bool, text: Text },
+    ApprovalAsked {
+        text: Text,
+    },
+    ApprovalAnswered {
+        allowed: bool,
+        text: Text,
+    },
     /// Something proved the work so far: tests passed, a contract held, a person looked.
-    Verified { text: Text },
+    Verified {
+        text: Text,
+    },
     /// Time given to (or, negative, taken from) the run, by whom and why.
-    Granted { amount: Span, by: Text, reason: Text },
-    Warning { text: Text },
+    Granted {
+        amount: Span,
+        by: Text,
+        reason: Text,
+    },
+    Warning {
+        text: Text,
+    },
     /// The agent's turn is over. An interactive run waits for a person now.
     TurnEnded,
-    Ended { outcome: Outcome, reason: Text },
+    Ended {
+        outcome: Outcome,
+        reason: Text,
+    },
     /// A line that could not be read as what it claims to be. Counted, shown, never fatal.
-    Unparsed { why: Text },
+    Unparsed {
+        why: Text,
+    },
 }

@@ -3,6 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::text::Text;
@@ -11,6 +13,18 @@ use super::text::Text;
 const MAX_COMMAND: usize = 16 * 1024;
 /// Most targets kept of one call.
 const MAX_TARGETS: usize = 16;
+
+/// What a tool does, where the agent itself says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Read,
+    Write,
+    Execute,
+    Network,
+    Spawn,
+    Other,
+}
 
 /// A tool call's input, reduced. Adapters build it with [`ToolInput::from_value`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,14 +36,26 @@ pub struct ToolInput {
     pub urls: Vec<Arc<str>>,
     /// Same tool and same digest: an identical call. Independent of key order and of remarks (`description`).
     pub digest: u64,
+    /// Declared by the agent; the policy's tables are asked first.
+    pub kind: Option<Kind>,
     /// One line that tells a reader what the call does.
     pub summary: Text,
 }
 
 /// Field names under which tools of all agents keep a path, a link, a command.
 const PATHS: [&str; 12] = [
-    "file_path", "path", "filePath", "absolute_path", "notebook_path", "dir_path", "directory", "filename", "file",
-    "paths", "files", "workdir",
+    "file_path",
+    "path",
+    "filePath",
+    "absolute_path",
+    "notebook_path",
+    "dir_path",
+    "directory",
+    "filename",
+    "file",
+    "paths",
+    "files",
+    "workdir",
 ];
 const URLS: [&str; 3] = ["url", "uri", "urls"];
 const COMMANDS: [&str; 4] = ["command", "cmd", "script", "code"];
@@ -130,7 +156,11 @@ fn command_text(value: &Value) -> Option<String> {
 
 fn quote(word: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn collect(value: Option<&Value>, into: &mut Vec<Arc<str>>) {
@@ -146,7 +176,10 @@ fn patch_paths(patch: &str) -> impl Iterator<Item = Arc<str>> + '_ {
     const MARKS: [&str; 4] = ["*** Update File: ", "*** Add File: ", "*** Delete File: ", "*** Move to: "];
     // A patch inside a script is one long string with escaped line ends.
     patch.split(['\n']).flat_map(|line| line.split("\\n")).filter_map(|line| {
-        MARKS.iter().find_map(|mark| line.trim_start_matches('"').strip_prefix(mark)).map(|p| Arc::from(head(p.trim(), 1_024)))
+        MARKS
+            .iter()
+            .find_map(|mark| line.trim_start_matches('"').strip_prefix(mark))
+            .map(|p| Arc::from(head(p.trim(), 1_024)))
     })
 }
 

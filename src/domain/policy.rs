@@ -1,0 +1,184 @@
+//! What complexity costs and how much of it a run may spend: the typed form of a policy file.
+//!
+//! The shipped values stand in `assets/policy.toml` and nowhere else. Layers (user, project, flags) are merged by
+//! [`crate::config`]; [`super::rules`] compiles the result for use.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Agent;
+use super::time::Span;
+use super::tool::Kind;
+
+/// A policy file. Every field may be left out in a layer; unknown keys are errors.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    pub version: u32,
+    pub budget: Budget,
+    pub caps: Caps,
+    pub clock: Clock,
+    pub tariff: Tariff,
+    pub materiality: Vec<Materiality>,
+    pub forecast: Forecast,
+    pub shell: BTreeMap<String, ShellClass>,
+    pub tools: BTreeMap<String, BTreeMap<String, ToolClass>>,
+    pub watch: Watch,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    pub default: Span,
+    pub declared_max: Span,
+    pub rules: Vec<BudgetRule>,
+}
+
+/// The first rule whose fields all match decides a run's clock and caps.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BudgetRule {
+    pub agent: Option<Agent>,
+    /// Glob over the working directory; a leading `~/` means the home directory of whoever wrote the file.
+    pub project: Option<String>,
+    pub label: Option<String>,
+    pub budget: Option<Span>,
+    pub caps: Caps,
+}
+
+/// Hard limits beside the clock. `None`: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Caps {
+    pub usd: Option<f64>,
+    pub tokens: Option<u64>,
+    pub output_tokens: Option<u64>,
+    pub turns: Option<u64>,
+    pub tools: Option<u64>,
+    pub failures: Option<u64>,
+    pub depth: Option<u64>,
+    pub fanout: Option<u64>,
+    pub wall: Option<Span>,
+}
+
+impl Caps {
+    /// `self` where it says something, `below` elsewhere.
+    pub fn or(self, below: Caps) -> Caps {
+        Caps {
+            usd: self.usd.or(below.usd),
+            tokens: self.tokens.or(below.tokens),
+            output_tokens: self.output_tokens.or(below.output_tokens),
+            turns: self.turns.or(below.turns),
+            tools: self.tools.or(below.tools),
+            failures: self.failures.or(below.failures),
+            depth: self.depth.or(below.depth),
+            fanout: self.fanout.or(below.fanout),
+            wall: self.wall.or(below.wall),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Clock {
+    pub idle_after: Span,
+    pub tool_idle_after: Span,
+    pub low: Span,
+}
+
+/// The price list. Spans are clock time.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tariff {
+    pub wall_percent: u32,
+    pub model_call: Span,
+    pub output_tokens_per_second: u32,
+    pub uncached_input_tokens_per_second: u32,
+    pub read: Span,
+    pub write: Span,
+    pub execute: Span,
+    pub network: Span,
+    pub other: Span,
+    pub spawn: Span,
+    pub first_touch: Span,
+    pub new_root: Span,
+    pub irreversible: Span,
+    pub repeat_limit: u32,
+    pub failure: Span,
+    pub failure_limit: u32,
+    pub chain_step_percent: u32,
+    pub chain_limit_percent: u32,
+    pub narrowed_bit: Span,
+    pub widened_bit: Span,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Materiality {
+    pub glob: String,
+    pub percent: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Forecast {
+    pub sample: Span,
+    pub half_life: Span,
+    pub prior_percent: u32,
+    pub prior_samples: u32,
+    pub interval_percent: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Watch {
+    pub active_within: Span,
+}
+
+/// What a shell command counts as, in rising gravity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShellClass {
+    /// The pattern is switched off.
+    Off,
+    Read,
+    Execute,
+    Verify,
+    Network,
+    /// Irreversible for paths outside the project, else an ordinary execution.
+    IrreversibleOutside,
+    Irreversible,
+}
+
+/// What a tool does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolClass {
+    Read,
+    Write,
+    Execute,
+    Network,
+    Spawn,
+    Verify,
+    Irreversible,
+    /// Asks a person: the run waits until it is answered.
+    Ask,
+    Other,
+}
+
+impl From<Kind> for ToolClass {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Read => ToolClass::Read,
+            Kind::Write => ToolClass::Write,
+            Kind::Execute => ToolClass::Execute,
+            Kind::Network => ToolClass::Network,
+            Kind::Spawn => ToolClass::Spawn,
+            Kind::Other => ToolClass::Other,
+        }
+    }
+}
+
+/// The text of the policy that redkey ships.
+pub const EMBEDDED: &str = include_str!("../../assets/policy.toml");

@@ -1,0 +1,308 @@
+//! A policy compiled for use: which budget a run gets, what a tool call counts as, what a target is worth.
+
+use std::collections::HashMap;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::event::Agent;
+use super::policy::{BudgetRule, Caps, Policy, ShellClass, ToolClass};
+use super::shell::{self, Pattern, Simple};
+use super::statement::Rule;
+use super::target;
+use super::text::Text;
+use super::time::Span;
+use super::tool::ToolInput;
+
+/// Ready-to-use rules. Made once per policy.
+#[derive(Debug)]
+pub struct Rules {
+    pub policy: Policy,
+    shell: ShellTable,
+    tools: HashMap<String, ToolTable>,
+    materiality: Vec<(GlobMatcher, u16)>,
+    projects: Vec<Option<GlobMatcher>>,
+}
+
+/// Patterns by the program they are about, so that a command meets only its own.
+#[derive(Debug, Default)]
+struct ShellTable {
+    patterns: Vec<(Pattern, ShellClass)>,
+    by_program: HashMap<String, Vec<usize>>,
+    any_program: Vec<usize>,
+}
+
+#[derive(Debug, Default)]
+struct ToolTable {
+    exact: HashMap<String, ToolClass>,
+    globs: Vec<(GlobMatcher, ToolClass)>,
+}
+
+/// What a tool call counts as.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Class {
+    /// The rule that prices it.
+    pub rule: Rule,
+    /// When it succeeds, the work so far counts as verified.
+    pub verifies: bool,
+    /// The run stands still until a person answers.
+    pub asks: bool,
+    /// Files touched, normalised.
+    pub paths: Vec<String>,
+    /// Hosts reached.
+    pub hosts: Vec<String>,
+    /// The policy line that decided, for explanations.
+    pub because: Option<String>,
+}
+
+impl Class {
+    /// Changes something that a later reader relies on: lengthens the unverified chain.
+    pub fn is_consequential(&self) -> bool {
+        match self.rule {
+            Rule::Irreversible => true,
+            Rule::Write | Rule::Execute => !self.verifies,
+            _ => false,
+        }
+    }
+}
+
+/// The budget a run starts with, and which rule gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allowance {
+    pub clock: Span,
+    pub caps: Caps,
+    pub because: String,
+}
+
+/// A pattern or glob in a policy that can't be compiled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {why}")]
+pub struct BadPattern {
+    /// Dotted path of the key, as in `shell."git push"`.
+    pub place: String,
+    pub why: String,
+}
+
+impl Rules {
+    /// Compiles; the first pattern that can't be is the error.
+    pub fn compile(policy: Policy) -> Result<Self, BadPattern> {
+        let shell = ShellTable::compile(&policy)?;
+        let mut tools = HashMap::new();
+        for (agent, table) in &policy.tools {
+            tools.insert(agent.clone(), ToolTable::compile(agent, table)?);
+        }
+        let mut materiality = Vec::new();
+        for (i, rule) in policy.materiality.iter().enumerate() {
+            let glob = path_glob(&rule.glob, &format!("materiality[{i}].glob"))?;
+            materiality.push((glob, u16::try_from(rule.percent).unwrap_or(u16::MAX)));
+        }
+        let mut projects = Vec::new();
+        for (i, rule) in policy.budget.rules.iter().enumerate() {
+            let place = format!("budget.rules[{i}].project");
+            projects.push(rule.project.as_deref().map(|glob| path_glob(glob, &place)).transpose()?);
+        }
+        Ok(Self { policy, shell, tools, materiality, projects })
+    }
+
+    /// Clock and caps for a run, by the first rule that matches.
+    pub fn allowance(&self, agent: Agent, cwd: &str, label: &str) -> Allowance {
+        let budget = &self.policy.budget;
+        let matches = |rule: &BudgetRule, glob: &Option<GlobMatcher>| {
+            rule.agent.is_none_or(|a| a == agent)
+                && rule.label.as_deref().is_none_or(|l| l == label)
+                && glob.as_ref().is_none_or(|g| g.is_match(cwd))
+        };
+        let found = budget.rules.iter().zip(&self.projects).enumerate().find(|(_, (rule, glob))| matches(rule, glob));
+        match found {
+            Some((i, (rule, _))) => Allowance {
+                clock: rule.budget.unwrap_or(budget.default),
+                caps: rule.caps.or(self.policy.caps),
+                because: format!("budget.rules[{i}]"),
+            },
+            None => Allowance { clock: budget.default, caps: self.policy.caps, because: "budget.default".into() },
+        }
+    }
+
+    /// What a call counts as.
+    pub fn classify(&self, agent: Agent, tool: &Text, input: &ToolInput, cwd: &str) -> Class {
+        let (class, because) = self.tool_class(agent, tool.as_str(), input);
+        let mut out = Class {
+            rule: rule_of(class),
+            verifies: class == ToolClass::Verify,
+            asks: class == ToolClass::Ask,
+            paths: input.paths.iter().map(|p| target::normalise(p, cwd)).collect(),
+            hosts: input.urls.iter().filter_map(|u| target::host_of(u)).collect(),
+            because,
+        };
+        if class == ToolClass::Execute
+            && let Some(command) = &input.command
+        {
+            self.classify_shell(command, cwd, &mut out);
+        }
+        out.hosts.retain(|host| !target::is_loopback(host));
+        out
+    }
+
+    fn tool_class(&self, agent: Agent, tool: &str, input: &ToolInput) -> (ToolClass, Option<String>) {
+        for table in [agent.name(), "any"] {
+            if let Some(class) = self.tools.get(table).and_then(|t| t.get(tool)) {
+                return (class, Some(format!("tools.{table}.{tool}")));
+            }
+        }
+        match input.kind {
+            Some(kind) => (kind.into(), Some("declared by the agent".into())),
+            None => (ToolClass::Other, None),
+        }
+    }
+
+    /// The gravest of a line's commands prices the line; `cd` moves what later paths are relative to.
+    fn classify_shell(&self, line: &str, cwd: &str, out: &mut Class) {
+        let mut here = cwd.to_owned();
+        let mut gravest: Option<(ShellClass, Option<usize>)> = None;
+        for command in shell::commands(line) {
+            if command.words.first().is_some_and(|w| w == "cd") {
+                if let Some(dir) = command.words.get(1) {
+                    here = target::normalise(dir, &here);
+                }
+                continue;
+            }
+            let paths: Vec<String> = shell::path_words(&command).iter().map(|p| target::normalise(p, &here)).collect();
+            let (mut class, pattern) = self.shell.classify(&command);
+            if class == ShellClass::IrreversibleOutside {
+                let outside = |p: &String| !target::is_inside(p, cwd) && !target::is_scratch(p);
+                class = if paths.iter().any(outside) { ShellClass::Irreversible } else { ShellClass::Execute };
+            }
+            if class == ShellClass::Read && command.redirects.iter().any(|r| writes(&r.path, r.write)) {
+                class = ShellClass::Execute;
+            }
+            let (class, verify) =
+                if class == ShellClass::Verify { (ShellClass::Execute, true) } else { (class, false) };
+            out.verifies |= verify;
+            out.hosts.extend(shell::hosts(&command).into_iter().map(|h| h.to_ascii_lowercase()));
+            out.paths.extend(paths);
+            if gravest.as_ref().is_none_or(|(known, _)| class > *known) {
+                gravest = Some((class, pattern));
+            }
+        }
+        out.paths.truncate(32);
+        let Some((class, pattern)) = gravest else { return };
+        out.because = pattern.map(|i| format!("shell.\"{}\"", self.shell.patterns[i].0.as_str()));
+        out.rule = match class {
+            ShellClass::Read => Rule::Read,
+            ShellClass::Network => Rule::Network,
+            ShellClass::Irreversible => Rule::Irreversible,
+            _ => Rule::Execute,
+        };
+    }
+
+    /// Multiplier, in percent, of the first glob that matches any of the targets.
+    pub fn materiality(&self, paths: &[String], hosts: &[String]) -> u16 {
+        self.materiality
+            .iter()
+            .find(|(glob, _)| paths.iter().chain(hosts).any(|target| glob.is_match(target)))
+            .map_or(100, |(_, percent)| *percent)
+    }
+
+    /// Price of a rule that has a fixed one.
+    pub fn price(&self, rule: Rule) -> Span {
+        let tariff = &self.policy.tariff;
+        match rule {
+            Rule::Read => tariff.read,
+            Rule::Write => tariff.write,
+            Rule::Execute => tariff.execute,
+            Rule::Network => tariff.network,
+            Rule::Other => tariff.other,
+            Rule::Spawn => tariff.spawn,
+            Rule::FirstTouch => tariff.first_touch,
+            Rule::NewRoot => tariff.new_root,
+            Rule::Irreversible => tariff.irreversible,
+            Rule::Failure => tariff.failure,
+            Rule::ModelCall => tariff.model_call,
+            Rule::Narrowing => tariff.narrowed_bit,
+            Rule::Widening => tariff.widened_bit,
+            Rule::Wall | Rule::Grant => Span::ZERO,
+        }
+    }
+}
+
+fn writes(path: &str, write: bool) -> bool {
+    write && !path.starts_with("/dev/") && !path.starts_with('&')
+}
+
+fn rule_of(class: ToolClass) -> Rule {
+    match class {
+        ToolClass::Read => Rule::Read,
+        ToolClass::Write => Rule::Write,
+        ToolClass::Execute | ToolClass::Verify => Rule::Execute,
+        ToolClass::Network => Rule::Network,
+        ToolClass::Spawn => Rule::Spawn,
+        ToolClass::Irreversible => Rule::Irreversible,
+        ToolClass::Ask | ToolClass::Other => Rule::Other,
+    }
+}
+
+fn path_glob(glob: &str, place: &str) -> Result<GlobMatcher, BadPattern> {
+    GlobBuilder::new(glob)
+        .literal_separator(true)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| BadPattern { place: place.into(), why: error.to_string() })
+}
+
+impl ShellTable {
+    fn compile(policy: &Policy) -> Result<Self, BadPattern> {
+        let mut table = Self::default();
+        for (text, class) in &policy.shell {
+            if *class == ShellClass::Off {
+                continue;
+            }
+            let place = || format!("shell.\"{text}\"");
+            let pattern = Pattern::parse(text).map_err(|why| BadPattern { place: place(), why })?;
+            let index = table.patterns.len();
+            for program in text.split_whitespace().next().unwrap_or("*").split('|') {
+                if program.contains('*') {
+                    table.any_program.push(index);
+                } else {
+                    table.by_program.entry(program.to_owned()).or_default().push(index);
+                }
+            }
+            table.patterns.push((pattern, *class));
+        }
+        Ok(table)
+    }
+
+    /// Class of one command: the gravest pattern that matches, else an execution.
+    fn classify(&self, command: &Simple) -> (ShellClass, Option<usize>) {
+        let own = command.words.first().and_then(|program| self.by_program.get(program.as_str()));
+        own.into_iter()
+            .flatten()
+            .chain(&self.any_program)
+            .filter(|i| self.patterns[**i].0.matches(command))
+            .map(|i| (self.patterns[*i].1, Some(*i)))
+            .max_by_key(|(class, _)| *class)
+            .unwrap_or((ShellClass::Execute, None))
+    }
+}
+
+impl ToolTable {
+    fn compile(agent: &str, table: &std::collections::BTreeMap<String, ToolClass>) -> Result<Self, BadPattern> {
+        let mut out = Self::default();
+        for (name, class) in table {
+            if name.contains('*') {
+                let place = format!("tools.{agent}.\"{name}\"");
+                let glob = GlobBuilder::new(name)
+                    .build()
+                    .map_err(|error| BadPattern { place, why: error.to_string() })?
+                    .compile_matcher();
+                out.globs.push((glob, *class));
+            } else {
+                out.exact.insert(name.clone(), *class);
+            }
+        }
+        Ok(out)
+    }
+
+    fn get(&self, tool: &str) -> Option<ToolClass> {
+        let glob = || self.globs.iter().find(|(glob, _)| glob.is_match(tool)).map(|(_, class)| *class);
+        self.exact.get(tool).copied().or_else(glob)
+    }
+}
