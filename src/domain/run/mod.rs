@@ -5,6 +5,9 @@ mod charge;
 mod status;
 mod timeline;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
