@@ -7,5 +7,7 @@
 //! - [`engine`] — the model of everything that is watched, and the one function that changes it. Pure.
 
 pub mod adapters;
+pub mod cli;
 pub mod domain;
 pub mod engine;
+pub mod report;

@@ -154,25 +154,36 @@ impl Run {
     /// Real working time until this meter is used up.
     pub fn forecast(&self, reading: &Reading, rules: &Rules) -> Option<Forecast> {
         let left = reading.left()?;
-        let rule = &rules.policy.forecast;
-        let wall = f64::from(rules.policy.tariff.wall_percent) / 100.0;
         match reading.meter {
-            Meter::Clock => {
-                let prior = wall * f64::from(rule.prior_percent) / 100.0;
-                let forecast = self.burns[Meter::Clock as usize].time_to(left, prior, rule)?;
-                if wall <= 0.0 {
-                    return Some(forecast);
-                }
-                Some(forecast.at_most(Span((left.max(0.0) / wall * 1_000.0) as i64)))
-            }
+            Meter::Clock => self.clock_lasts(Span((left * 1_000.0) as i64), rules),
             Meter::Wall => {
                 let span = Span((left.max(0.0) * 1_000.0) as i64);
                 Some(Forecast { p10: span, p50: span, p90: span })
             }
             // These jump; nothing burns towards them.
             Meter::Depth | Meter::Fanout => None,
-            other => self.burns[other as usize].time_to(left, 0.0, rule),
+            other => self.burns[other as usize].time_to(left, 0.0, &rules.policy.forecast),
         }
+    }
+
+    /// Real working time until `amount` more of clock time is spent, at the present pace.
+    pub fn clock_lasts(&self, amount: Span, rules: &Rules) -> Option<Forecast> {
+        let rule = &rules.policy.forecast;
+        let wall = f64::from(rules.policy.tariff.wall_percent) / 100.0;
+        let prior = wall * f64::from(rule.prior_percent) / 100.0;
+        let amount = amount.as_secs_f64();
+        let forecast = self.burns[Meter::Clock as usize].time_to(amount, prior, rule)?;
+        if wall <= 0.0 {
+            return Some(forecast);
+        }
+        // Working time itself burns: it can't last longer than this.
+        Some(forecast.at_most(Span((amount.max(0.0) / wall * 1_000.0) as i64)))
+    }
+
+    /// Does its clock move between events, or turn idle by time alone?
+    pub fn ticks(&self, now: Stamp, rules: &Rules) -> bool {
+        // One second more, so that the change to idle is drawn too.
+        self.is_working() && self.last_at.is_some_and(|last| now.since(last) <= self.patience(rules) + Span::secs(2))
     }
 
     /// Clock time burnt per second of working time, lately.

@@ -1,0 +1,179 @@
+//! The command line: types only.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A clock on every agent's arm, and a key that stops it.
+///
+/// Without a command, redkey finds the runs of Claude Code, Codex, Gemini CLI, opencode, pi and Qwen Code in their default
+/// places, tails them live, and shows for each what is left of its complexity budget.
+#[derive(Debug, Parser)]
+#[command(name = "redkey", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub budget: BudgetArgs,
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Show every run that is found, not only those active in the last 24 hours
+    #[arg(long, global = true)]
+    pub all: bool,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Args)]
+pub struct BudgetArgs {
+    /// Clock of every run, over what the policy says: 30m, 1h30m
+    #[arg(long, global = true, value_name = "TIME", help_heading = "Budget")]
+    pub budget: Option<String>,
+    /// Hard limit on a meter: usd=5, tools=200, tokens=2M, turns=50, failures=10, depth=3, fanout=8, wall=1h (repeatable)
+    #[arg(long = "cap", global = true, value_name = "METER=LIMIT", help_heading = "Budget")]
+    pub caps: Vec<String>,
+    /// Policy file to use instead of your own
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Budget")]
+    pub policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct LookArgs {
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Screen")]
+    pub color: ColorWhen,
+    /// Theme: default, light, mono, high-contrast, or a file
+    #[arg(long, global = true, value_name = "NAME|FILE", default_value = "default", help_heading = "Screen")]
+    pub theme: String,
+    /// Draw with ASCII alone
+    #[arg(long, global = true, help_heading = "Screen")]
+    pub ascii: bool,
+    /// No flashing
+    #[arg(long, global = true, help_heading = "Screen")]
+    pub reduced_motion: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch files, directories or standard input (-); formats are recognised from content
+    Watch {
+        /// Streams, transcripts, databases, directories, or - for standard input
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// Watch small agents that redkey brings along; needs no account, no network and no agent
+    Demo {
+        #[command(flatten)]
+        demo: DemoArgs,
+    },
+    /// List runs
+    Ls {
+        /// Read these instead of the default places
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// One JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one run
+    Show {
+        /// A run's id (or the beginning of it), or a file
+        #[arg(value_name = "RUN|FILE")]
+        run: String,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+        /// The lines of the statement too
+        #[arg(long)]
+        charges: bool,
+    },
+    /// Print a run's charges, one line each
+    Tail {
+        /// A run's id (or the beginning of it), a file, or - for standard input
+        #[arg(value_name = "RUN|FILE")]
+        run: String,
+        /// Go on as the run does, until it ends
+        #[arg(short, long)]
+        follow: bool,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show, check and explain the policy
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// Score the forecast over recorded sessions
+    Forecast {
+        #[command(subcommand)]
+        command: ForecastCommand,
+    },
+    /// Print the JSON Schema of redkey's own events
+    Schema,
+    /// Print a shell's completion script
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Play one of the small agents instead, on standard output
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// How many times faster than life the small agents work
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    pub speed: f64,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Print the policy in force
+    Show {
+        /// One layer alone
+        #[arg(long, value_enum, default_value = "merged")]
+        layer: LayerArg,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read a policy file and say what is wrong with it
+    Check {
+        #[arg(value_name = "FILE")]
+        path: Option<PathBuf>,
+    },
+    /// Say which files are looked at
+    Path,
+    /// Say which lines of the policy decided what for a run
+    Explain {
+        #[arg(value_name = "RUN|FILE")]
+        run: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LayerArg {
+    Embedded,
+    User,
+    Project,
+    Merged,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ForecastCommand {
+    /// How often the true zero fell inside the interval, and how far p50 was off
+    Score {
+        /// Recordings or transcripts; the default places if none is named
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+}
