@@ -1,0 +1,4 @@
+//! Tests of the whole: lines in, commands and matches out.
+
+mod matching;
+mod reading;
