@@ -168,9 +168,14 @@ impl Rules {
             let paths: Vec<String> = shell::path_words(&command).iter().map(|p| target::normalise(p, &here)).collect();
             let (mut class, pattern) = self.shell.classify(&command);
             if class == ShellClass::IrreversibleOutside {
-                let outside = |p: &String| !target::is_inside(p, cwd) && !target::is_scratch(p);
-                class = if paths.iter().any(outside) { ShellClass::Irreversible } else { ShellClass::Execute };
+                // What can't be placed (a variable, another machine, names that come through a pipe) counts as outside.
+                let outside = |p: &String| {
+                    p.contains('$') || (!target::is_inside(p, cwd) && !target::is_scratch(p))
+                };
+                let is_outside = command.remote || paths.is_empty() || paths.iter().any(outside);
+                class = if is_outside { ShellClass::Irreversible } else { ShellClass::Execute };
             }
+            let paths = if command.remote { Vec::new() } else { paths };
             if class == ShellClass::Read && command.redirects.iter().any(|r| writes(&r.path, r.write)) {
                 class = ShellClass::Execute;
             }
@@ -304,5 +309,52 @@ impl ToolTable {
     fn get(&self, tool: &str) -> Option<ToolClass> {
         let glob = || self.globs.iter().find(|(glob, _)| glob.is_match(tool)).map(|(_, class)| *class);
         self.exact.get(tool).copied().or_else(glob)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::EMBEDDED;
+
+    fn class(command: &str) -> Class {
+        let rules = Rules::compile(toml::from_str(EMBEDDED).unwrap()).unwrap();
+        rules.classify(Agent::Claude, &"Bash".into(), &ToolInput::from_command(command), "/home/me/project")
+    }
+
+    #[test]
+    fn shell_commands_are_seen_through() {
+        for (command, rule) in [
+            ("git push", Rule::Irreversible),
+            ("cd x && git push origin main", Rule::Irreversible),
+            ("bash -c 'sudo -u me env A=b git -C /r push'", Rule::Irreversible),
+            ("kubectl -n prod delete pod x", Rule::Irreversible),
+            ("curl -X POST https://example.com/x", Rule::Irreversible),
+            ("curl -sS https://example.com/x | jq .", Rule::Network),
+            ("rm -rf target", Rule::Execute),
+            ("cd /etc && rm -rf nginx", Rule::Irreversible),
+            ("rm -rf /tmp/x", Rule::Execute),
+            ("rm -rf \"$DIR\"", Rule::Irreversible),
+            ("ls | xargs rm -rf", Rule::Irreversible),
+            ("ssh host rm -rf /home/me/project/x", Rule::Irreversible),
+            ("git status && git log --grep push", Rule::Read),
+            ("echo 'git push'", Rule::Read),
+            ("cat a > b", Rule::Execute),
+            ("cat a 2>/dev/null", Rule::Read),
+            ("make", Rule::Execute),
+            ("psql -c 'drop table users'", Rule::Irreversible),
+        ] {
+            assert_eq!(class(command).rule, rule, "{command}");
+        }
+    }
+
+    #[test]
+    fn tests_verify_and_targets_are_named() {
+        assert!(class("cd sub && cargo test --quiet").verifies);
+        assert!(!class("echo cargo test").verifies);
+        let c = class("cd sub && cat notes.md && curl https://API.example.com/x http://localhost:1/");
+        assert_eq!(c.paths, ["/home/me/project/sub/notes.md"]);
+        assert_eq!(c.hosts, ["api.example.com"]);
+        assert_eq!(class("git push").because.as_deref(), Some("shell.\"git push\""));
     }
 }

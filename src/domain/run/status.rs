@@ -52,7 +52,7 @@ impl Run {
 
     /// Does time pass on this run's clock right after its last event?
     pub(super) fn is_working(&self) -> bool {
-        self.phase == Phase::Working && !(!self.pending.is_empty() && self.pending.iter().all(|p| p.asks))
+        self.phase == Phase::Working && (self.pending.is_empty() || !self.pending.iter().all(|p| p.asks))
     }
 
     /// Working time that has passed since the last event and is not charged yet.

@@ -158,7 +158,7 @@ fn narrowing_gives_back_never_more_than_was_spent() {
 fn a_subagent_costs_by_its_depth_and_has_its_own_branch() {
     let mut b = Bench::new();
     b.at(0, Body::SubagentStarted { id: "x".into(), parent: None, depth: 2, name: "helper".into(), by_call: false });
-    b.event(0, Some("x"), bash("t", "ls"));
+    b.event(0, Some("x"), bash("t", "make"));
     assert_eq!(b.lines(), [(Rule::Spawn, 120_000), (Rule::Execute, 10_000)]);
     assert_eq!(b.run.branches[1].tools, 1);
     assert_eq!(b.run.subagents(), 1);
