@@ -7,7 +7,10 @@
 mod claude;
 mod codex;
 mod gemini;
+#[cfg(test)]
+mod harness;
 mod json;
+mod lazy;
 mod native;
 mod opencode;
 mod pi;

@@ -48,7 +48,7 @@ pub(super) fn tally(names: &[&str]) -> Tally {
     add_up(all)
 }
 
-fn add_up(events: Vec<Event>) -> Tally {
+pub(super) fn add_up(events: Vec<Event>) -> Tally {
     let mut t = Tally::default();
     let mut seen: HashMap<Key, Usage> = HashMap::new();
     let (mut tools, mut results, mut branches) = (HashSet::new(), HashSet::new(), HashSet::new());

@@ -148,9 +148,10 @@ pub enum Failure {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
+    #[default]
     Finished,
     Failed,
     /// Somebody or something stopped it: a person, a signal, a hook.

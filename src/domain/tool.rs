@@ -183,12 +183,15 @@ fn patch_paths(patch: &str) -> impl Iterator<Item = Arc<str>> + '_ {
     })
 }
 
-/// Digest of a JSON value: object keys in sorted order (as `serde_json` keeps them), remarks left out.
+/// Digest of a JSON value: object keys in sorted order, remarks left out.
 fn digest(value: &Value) -> u64 {
     fn feed(value: &Value, hasher: &mut DefaultHasher, top: bool) {
         match value {
             Value::Object(map) => {
-                for (key, value) in map {
+                // Sorted here: `serde_json` keeps the order of the text when any crate of the build asks for that.
+                let mut fields: Vec<_> = map.iter().collect();
+                fields.sort_unstable_by_key(|(key, _)| *key);
+                for (key, value) in fields {
                     if !(top && map.len() > 1 && REMARKS.contains(&key.as_str())) {
                         key.hash(hasher);
                         feed(value, hasher, false);
@@ -230,6 +233,9 @@ mod tests {
         let c = ToolInput::from_text(r#"{"command":"ls -a","description":"list"}"#);
         assert_eq!(a.digest, b.digest);
         assert_ne!(a.digest, c.digest);
+        let a = ToolInput::from_text(r#"{"path":"a","limit":{"from":1,"to":2}}"#);
+        let b = ToolInput::from_text(r#"{"limit":{"to":2,"from":1},"path":"a"}"#);
+        assert_eq!(a.digest, b.digest);
     }
 
     #[test]
