@@ -119,6 +119,7 @@ pub struct ModelCall {
     /// `None`: the stream gives answers no id; each event is an answer of its own.
     pub key: Option<Key>,
     /// A copy of an answer that the parent run already holds, possibly under another key: seen means not counted.
+    /// A call on the main branch is also known by this key to the calls on other branches.
     pub replay_of: Option<Key>,
     pub model: Option<Text>,
     pub usage: Usage,
