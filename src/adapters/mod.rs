@@ -10,6 +10,7 @@ mod gemini;
 #[cfg(test)]
 mod harness;
 mod json;
+mod lax;
 mod lazy;
 mod native;
 mod opencode;
