@@ -97,7 +97,8 @@ fn strange(value: Value) -> Value {
             let mut other = Map::new();
             other.insert("zz_new".into(), serde_json::json!({"type": "none", "text": [1, null, {"a": "b\\\"c"}]}));
             for (key, value) in map.into_iter().rev() {
-                let theirs = matches!(key.as_str(), "input" | "args" | "arguments");
+                let theirs =
+                    matches!(key.as_str(), "input" | "args" | "arguments" | "parameters" | "models" | "agents_states");
                 other.insert(key, if theirs { value } else { strange(value) });
             }
             Value::Object(other)

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::adapters::harness::{assert_only_meaning_counts, assert_torn_lines_are_harmless};
 use crate::adapters::testkit::{add_up, fixture, read, tally};
 use crate::adapters::{Adapter, Format, Origin, sniff};
 use crate::domain::event::{Body, Event, Key, Outcome};
@@ -261,61 +262,17 @@ fn other_protocols_are_not_taken_for_these() {
     }
 }
 
-#[test]
-fn lines_torn_anywhere_break_nothing() {
-    for (format, end) in [(Format::GeminiStream, "jsonl"), (Format::GeminiChat, "transcript.jsonl")] {
-        let mut adapter = Adapter::new(format, &Origin::default());
-        let mut events = Vec::new();
-        let texts = ["success", "errors", "subagents"].map(|name| fixture(&format!("gemini/{name}.{end}")));
-        let mut kinds = HashSet::new();
-        for line in texts.iter().flat_map(|text| text.lines()) {
-            let value: Value = serde_json::from_str(line).unwrap();
-            let keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
-            if !kinds.insert((value["type"].to_string(), keys, value["toolCalls"][0]["name"].to_string())) {
-                continue;
-            }
-            for cut in 0..line.len() {
-                adapter.line(&line.as_bytes()[..cut], &mut events);
-                assert!(events.iter().all(|event| !matches!(event.body, Body::ModelCall(_) | Body::Totals(_))));
-                events.clear();
-                adapter.line(&line.as_bytes()[cut..], &mut events);
-                events.clear();
-            }
-        }
-        assert!(kinds.len() >= 5, "{kinds:?}");
-    }
+/// Every recorded stream and chat.
+fn files() -> Vec<String> {
+    streams().iter().flat_map(|(name, _)| [vec![format!("{name}.jsonl")], chats_of(name)].concat()).collect()
 }
 
-/// The same line with its keys in reverse and with fields that nobody knows.
-fn disguised(line: &str) -> String {
-    fn turn(value: Value, key: &str) -> Value {
-        match value {
-            Value::Object(map) => {
-                // A tool's arguments are its own; so are the names of models.
-                if matches!(key, "parameters" | "args" | "models") {
-                    return Value::Object(map.into_iter().rev().collect());
-                }
-                let mut turned = Map::new();
-                turned.insert("zz".into(), json!({"type": "message", "usage": [1, null]}));
-                turned.extend(map.into_iter().rev().map(|(key, value)| (key.clone(), turn(value, &key))));
-                Value::Object(turned)
-            }
-            Value::Array(list) => list.into_iter().map(|value| turn(value, key)).collect(),
-            other => other,
-        }
-    }
-    turn(serde_json::from_str(line).unwrap(), "").to_string()
+#[test]
+fn torn_lines_are_harmless() {
+    files().iter().for_each(|name| assert_torn_lines_are_harmless(name));
 }
 
 #[test]
 fn order_and_unknown_fields_change_nothing() {
-    for (name, _) in streams() {
-        for file in [vec![format!("{name}.jsonl")], chats_of(&name)].concat() {
-            let text = fixture(&file);
-            let other = text.lines().map(disguised).collect::<Vec<_>>().join("\n");
-            let (other, events) = (read(&other).1, read(&text).1);
-            assert_eq!(other.len(), events.len(), "{file}");
-            other.iter().zip(&events).for_each(|(other, event)| assert_eq!(other, event, "{file}"));
-        }
-    }
+    files().iter().for_each(|name| assert_only_meaning_counts(name));
 }

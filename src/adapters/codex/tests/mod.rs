@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::adapters::harness::{assert_only_meaning_counts, assert_torn_lines_are_harmless};
 use crate::adapters::testkit::{Tally, add_up, fixture, read, tally};
 use crate::adapters::{Adapter, Format, Origin, sniff};
 use crate::domain::event::{Body, Event, Outcome};
@@ -286,66 +287,19 @@ fn what_cannot_be_read_is_counted_and_null_is_not() {
     }
 }
 
-/// The first line of each kind over all recordings of a format.
-fn one_of_each_kind() -> Vec<(Format, Vec<String>)> {
-    let mut kinds = HashSet::new();
-    let mut lines = vec![(Format::CodexExec, Vec::new()), (Format::CodexRollout, Vec::new())];
-    for (name, _) in streams() {
-        let files = [Some(format!("{name}.jsonl")), rollout_of(&name)];
-        for (at, file) in files.into_iter().enumerate().filter_map(|(at, file)| Some((at, file?))) {
-            for line in fixture(&file).lines() {
-                let value: Value = serde_json::from_str(line).unwrap();
-                let of = |value: &Value| value["type"].as_str().unwrap_or_default().to_owned();
-                if kinds.insert((of(&value), of(&value["payload"]), of(&value["item"]))) {
-                    lines[at].1.push(line.to_owned());
-                }
-            }
-        }
-    }
-    lines
+/// Every recorded stream and rollout.
+fn files() -> Vec<String> {
+    let subagents = (1..=2).map(|n| format!("codex/subagents.subagent-{n}.transcript.jsonl"));
+    let mains = streams().into_iter().flat_map(|(name, _)| [Some(format!("{name}.jsonl")), rollout_of(&name)]);
+    mains.flatten().chain(subagents).collect()
 }
 
 #[test]
-fn lines_torn_anywhere_break_nothing() {
-    for (format, lines) in one_of_each_kind() {
-        assert!(lines.len() > 8, "{format:?} {}", lines.len());
-        let mut adapter = Adapter::new(format, &Origin::default());
-        let mut events = Vec::new();
-        for line in &lines {
-            for cut in 0..line.len() {
-                adapter.line(&line.as_bytes()[..cut], &mut events);
-                assert!(events.iter().all(|event| !matches!(event.body, Body::ModelCall(_) | Body::Totals(_))));
-                events.clear();
-                adapter.line(&line.as_bytes()[cut..], &mut events);
-                events.clear();
-            }
-        }
-    }
-}
-
-/// The same line with its keys in reverse and with fields that nobody knows.
-fn disguised(line: &str) -> String {
-    fn turn(value: Value, depth: usize) -> Value {
-        let Value::Object(map) = value else { return value };
-        let mut turned = Map::new();
-        turned.insert("zz".into(), json!({"type": "message", "usage": [1, null]}));
-        turned.extend(
-            map.into_iter().rev().map(|(key, value)| (key, if depth > 0 { turn(value, depth - 1) } else { value })),
-        );
-        Value::Object(turned)
-    }
-    turn(serde_json::from_str(line).unwrap(), 1).to_string()
+fn torn_lines_are_harmless() {
+    files().iter().for_each(|name| assert_torn_lines_are_harmless(name));
 }
 
 #[test]
 fn order_and_unknown_fields_change_nothing() {
-    for (name, _) in streams() {
-        for file in [Some(format!("{name}.jsonl")), rollout_of(&name)].into_iter().flatten() {
-            let text = fixture(&file);
-            let other = text.lines().map(disguised).collect::<Vec<_>>().join("\n");
-            let (other, events) = (read(&other).1, read(&text).1);
-            assert_eq!(other.len(), events.len(), "{file}");
-            other.iter().zip(&events).for_each(|(other, event)| assert_eq!(other, event, "{file}"));
-        }
-    }
+    files().iter().for_each(|name| assert_only_meaning_counts(name));
 }
