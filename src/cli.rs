@@ -129,6 +129,9 @@ pub struct DemoArgs {
     /// Play one of the small agents instead, on standard output
     #[arg(long, value_name = "NAME")]
     pub agent: Option<String>,
+    /// End when standard input ends, and so with whoever started it
+    #[arg(long, hide = true)]
+    pub tied: bool,
     /// How many times faster than life the small agents work
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     pub speed: f64,

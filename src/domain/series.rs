@@ -49,6 +49,10 @@ impl Series {
         self.points = self.points.chunks(2).filter_map(|pair| pair.last().copied()).collect();
     }
 
+    pub fn shrink(&mut self) {
+        self.points.shrink_to_fit();
+    }
+
     /// Time of the first note, width of a step, totals at the end of each step.
     pub fn points(&self) -> (Stamp, Span, &[i64]) {
         (self.start, self.step, &self.points)

@@ -206,6 +206,12 @@ impl Tokens {
         }
     }
 
+    /// Gives up replacing answers: nothing more is expected of a quiet run.
+    pub fn shrink(&mut self) {
+        self.recent = VecDeque::new();
+        self.models.shrink_to_fit();
+    }
+
     /// Models in order of appearance.
     pub fn models(&self) -> &[Text] {
         &self.models

@@ -191,7 +191,11 @@ impl Run {
     pub fn shrink(&mut self) {
         self.statement.trim_to(KEEP_QUIET);
         self.timeline.trim_to(KEEP_QUIET);
+        self.tokens.shrink();
+        self.curve.shrink();
+        self.branches.shrink_to_fit();
         self.targets.shrink_to_fit();
+        self.roots.shrink_to_fit();
         self.pending.shrink_to_fit();
     }
 

@@ -1,0 +1,129 @@
+//! One file per command: each puts together what it needs and runs it.
+
+pub mod demo;
+pub mod forecast;
+pub mod ls;
+pub mod policy;
+mod read;
+pub mod show;
+pub mod tail;
+pub mod watch;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command, ForecastCommand, PolicyCommand};
+use crate::config::{self, Loaded};
+use crate::domain::rules::Rules;
+use crate::sources::Env;
+
+/// What every command starts from: the environment and the policy in force.
+pub struct Setup {
+    pub env: Env,
+    pub loaded: Loaded,
+    pub rules: Arc<Rules>,
+}
+
+impl Setup {
+    /// Reads environment and policy. `flags` come from the command line.
+    pub fn new(cli: &Cli) -> Result<Self> {
+        let env = Env::from_process();
+        let loaded = config::load(&config::Sources::from_process(flags(cli)))?;
+        let rules = loaded.rules.clone();
+        Ok(Self { env, loaded, rules })
+    }
+}
+
+fn flags(cli: &Cli) -> config::Flags {
+    config::Flags { policy: cli.budget.policy.clone(), budget: cli.budget.budget.clone(), caps: cli.budget.caps.clone() }
+}
+
+/// Runs the command; the exit code on success.
+pub fn dispatch(cli: Cli) -> Result<u8> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let code = match &cli.command {
+        Some(Command::Schema) => schema(&mut out)?,
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(*shell, &mut Cli::command(), "redkey", &mut out);
+            0
+        }
+        Some(Command::Man) => {
+            clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+            0
+        }
+        Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
+        Some(Command::Demo { demo }) if demo.agent.is_some() => {
+            demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?
+        }
+        _ => {
+            let setup = Setup::new(&cli)?;
+            match &cli.command {
+                None => {
+                    drop(out);
+                    return watch::run(&cli, &setup, &[]);
+                }
+                Some(Command::Watch { paths }) => {
+                    drop(out);
+                    return watch::run(&cli, &setup, paths);
+                }
+                Some(Command::Demo { demo }) => {
+                    drop(out);
+                    return demo::run(&cli, &setup, demo);
+                }
+                Some(other) => headless(&cli, &setup, other, &mut out)?,
+            }
+        }
+    };
+    out.flush()?;
+    Ok(code)
+}
+
+fn headless(cli: &Cli, setup: &Setup, command: &Command, out: &mut dyn Write) -> Result<u8> {
+    match command {
+        Command::Ls { paths, json } => ls::run(setup, paths, cli.all, *json, out)?,
+        Command::Show { run, json, charges } => show::run(setup, run, *json, *charges, out)?,
+        Command::Tail { run, follow, json } => tail::run(setup, run, *follow, *json, out)?,
+        Command::Forecast { command: ForecastCommand::Score { paths, json } } => {
+            forecast::score(setup, paths, *json, out)?;
+        }
+        _ => {}
+    }
+    Ok(0)
+}
+
+fn policy_command(cli: &Cli, command: &PolicyCommand, out: &mut dyn Write) -> Result<u8> {
+    match command {
+        PolicyCommand::Check { path } => {
+            let path: Option<PathBuf> = path.clone().or_else(|| cli.budget.policy.clone());
+            return policy::check(&config::Sources::from_process(flags(cli)), path.as_deref(), out);
+        }
+        PolicyCommand::Path => policy::path(&config::Sources::from_process(flags(cli)), out)?,
+        PolicyCommand::Show { layer, json } => policy::show(&Setup::new(cli)?.loaded, *layer, *json, out)?,
+        PolicyCommand::Explain { run } => {
+            let setup = Setup::new(cli)?;
+            let (model, number) = read::one_run(&setup, run)?;
+            if let Some(run) = model.run(number) {
+                policy::explain(&setup.loaded, run, out)?;
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn schema(out: &mut dyn Write) -> Result<u8> {
+    serde_json::to_writer_pretty(&mut *out, &crate::adapters::native_schema())?;
+    writeln!(out)?;
+    Ok(0)
+}
+
+/// A screen needs a terminal; without one, the plain way is named.
+fn needs_terminal(plain: &str) -> Result<()> {
+    if std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    anyhow::bail!("standard output is not a terminal, so there is no screen to draw\nhint: {plain}")
+}

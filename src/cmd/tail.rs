@@ -1,0 +1,160 @@
+//! `redkey tail`: the statement as it is written, one line per charge.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use tokio::sync::mpsc;
+
+use super::{Setup, read};
+use crate::clock;
+use crate::domain::run::Run;
+use crate::domain::statement::{Charge, Factors, Rule};
+use crate::domain::time::{Span, Stamp};
+use crate::engine::{Model, Msg};
+use crate::sources::{self, Plan};
+
+pub fn run(setup: &Setup, name: &str, follow: bool, json: bool, out: &mut dyn Write) -> Result<()> {
+    let path = Path::new(name);
+    if name == "-" || (follow && path.exists()) {
+        return follow_plan(setup, read::plan(setup, &[path.to_owned()], true)?, None, json, out);
+    }
+    if follow {
+        let (_, _) = read::one_run(setup, name)?; // says so now if there is no such run
+        return follow_plan(setup, read::plan(setup, &[], true)?, Some(name), json, out);
+    }
+    let mut printer = Printer { json, seen: Default::default() };
+    let mut failed = Ok(());
+    let plan = if path.exists() {
+        read::plan(setup, &[path.to_owned()], true)?
+    } else {
+        read::one_run(setup, name)?;
+        read::plan(setup, &[], true)?
+    };
+    let wanted = (!path.exists()).then_some(name);
+    let mut model = read::model(setup);
+    let now = plan.now;
+    sources::read_now(plan, &mut |msg| {
+        each_event(&mut model, msg, now, |model| {
+            if failed.is_ok() {
+                failed = printer.news(model, wanted, out);
+            }
+        });
+    });
+    failed?;
+    if model.runs().len() == 0 {
+        read::one_run(setup, name)?; // the error says why
+    }
+    Ok(())
+}
+
+/// Lines go out as they come in, until the sources end or (for one run) it has ended.
+fn follow_plan(setup: &Setup, plan: Plan, wanted: Option<&str>, json: bool, out: &mut dyn Write) -> Result<()> {
+    let ends_with_input = plan.targets.iter().any(|t| matches!(t, sources::Target::Stdin));
+    let (tx, mut rx) = mpsc::channel(64);
+    let _watcher = sources::spawn(plan, tx);
+    let mut model = read::model(setup);
+    let mut printer = Printer { json, seen: Default::default() };
+    while let Some(batch) = rx.blocking_recv() {
+        for msg in batch {
+            let mut result = Ok(());
+            each_event(&mut model, msg, clock::now(), |model| {
+                if result.is_ok() {
+                    result = printer.news(model, wanted, out);
+                }
+            });
+            result?;
+        }
+        out.flush()?;
+        let closed = !model.sources.is_empty()
+            && model.sources.iter().all(|s| matches!(s.state, crate::engine::SourceState::Closed | crate::engine::SourceState::Unknown));
+        let ended = !ends_with_input
+            && model.progress.is_done()
+            && model.runs().len() > 0
+            && model.runs().filter(|r| wanted.is_none_or(|n| read::is_named(r, n))).all(|r| r.outcome.is_some());
+        if (ends_with_input && closed) || ended {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Applies events one at a time, so that no charge scrolls away unprinted.
+fn each_event(model: &mut Model, msg: Msg, now: Stamp, mut after: impl FnMut(&Model)) {
+    match msg {
+        Msg::Events { source, events } => {
+            for event in events {
+                model.apply(Msg::Events { source, events: vec![event] }, now);
+                after(model);
+            }
+        }
+        other => {
+            model.apply(other, now);
+        }
+    }
+}
+
+struct Printer {
+    json: bool,
+    /// Lines printed, per run.
+    seen: Vec<u64>,
+}
+
+impl Printer {
+    fn news(&mut self, model: &Model, wanted: Option<&str>, out: &mut dyn Write) -> std::io::Result<()> {
+        for run in model.runs().filter(|run| wanted.is_none_or(|name| read::is_named(run, name))) {
+            let number = run.number as usize;
+            if self.seen.len() <= number {
+                self.seen.resize(number + 1, 0);
+            }
+            // The newest line may still grow (wall time), so it waits for the next one.
+            let ready = run.statement.written().saturating_sub(u64::from(run.outcome.is_none()));
+            let fresh = ready.saturating_sub(self.seen[number]) as usize;
+            for charge in run.statement.since(self.seen[number]).take(fresh) {
+                if self.json {
+                    serde_json::to_writer(&mut *out, charge)?;
+                    writeln!(out)?;
+                } else {
+                    writeln!(out, "{}", line(run, charge))?;
+                }
+            }
+            self.seen[number] = self.seen[number].max(ready);
+        }
+        Ok(())
+    }
+}
+
+/// `2026-11-23 13:56:11  -00:05:00  irreversible  Bash git push  ×1.1 chain`
+pub fn line(run: &Run, charge: &Charge) -> String {
+    let sign = if charge.amount > Span::ZERO { "-" } else { "+" };
+    let amount = Span(charge.amount.0.abs());
+    let tenths = if amount.0 % 1_000 == 0 { String::new() } else { format!(".{:03}", amount.0 % 1_000) };
+    let branch = match run.branches.get(usize::from(charge.branch)) {
+        Some(branch) if charge.branch > 0 => format!("  [{}]", branch.name),
+        _ => String::new(),
+    };
+    let factors = factors(charge.factors);
+    let what = if charge.rule == Rule::Wall { "" } else { charge.what.as_str() };
+    format!("{}  {sign}{}{tenths:4}  {:12}  {what}{factors}{branch}", local(charge.at), amount.hms(), charge.rule.name())
+        .trim_end()
+        .to_owned()
+}
+
+/// The multipliers that multiply: `  ×8 repeat ×1.3 chain`.
+pub fn factors(f: Factors) -> String {
+    let mut text = String::new();
+    for (percent, name) in [(f.repeat, "repeat"), (f.chain, "chain"), (f.materiality, "materiality")] {
+        if percent != 100 {
+            text.push_str(&format!("  ×{} {name}", f64::from(percent) / 100.0));
+        }
+    }
+    text
+}
+
+fn local(at: Stamp) -> String {
+    use chrono::TimeZone;
+    match chrono::Local.timestamp_millis_opt(at.0).single() {
+        Some(time) => time.format("%Y-%m-%d %H:%M:%S").to_string(),
+        None => at.0.to_string(),
+    }
+}

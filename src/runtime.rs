@@ -1,0 +1,187 @@
+//! The one loop: inputs become messages, messages change the model, effects go out, a frame is drawn.
+//!
+//! Frames are drawn only when something changed, at most [`FRAMES`] a second; everything that has arrived is taken in
+//! before a frame. Clocks tick once a second, and not at all while none of them runs.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use crossterm::event::{Event as TermEvent, EventStream};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::clock;
+use crate::domain::time::Stamp;
+use crate::engine::{Effect, Model, Msg};
+use crate::sources::{Handle, Request};
+use crate::ui::terminal::Terminal;
+use crate::ui::theme::Theme;
+use crate::ui::{Action, Input, Ui};
+
+/// Frames a second at most.
+const FRAMES: u64 = 30;
+/// Batches waiting between reader and loop; a full channel makes the reader wait, nothing is dropped.
+pub const BATCHES: usize = 64;
+/// Messages applied before the screen gets its turn again.
+const BURST: usize = 256;
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Quit,
+    /// A signal asked for it: its number.
+    Signal(i32),
+}
+
+/// Everything the loop owns.
+pub struct Runtime {
+    pub model: Model,
+    pub ui: Ui,
+    pub theme: Theme,
+    pub sources: Handle,
+    pub incoming: mpsc::Receiver<Vec<Msg>>,
+}
+
+impl Runtime {
+    /// Runs until somebody quits. The terminal is left as it was found.
+    pub async fn run(mut self, terminal: &mut Terminal) -> Result<Exit> {
+        let mut keys = EventStream::new();
+        let mut signals = Signals::new()?;
+        let mut dirty = true;
+        let mut next_frame = tokio_now();
+        let mut next_tick = tokio_now() + Duration::from_secs(1);
+        loop {
+            if dirty && tokio_now() >= next_frame {
+                let now = clock::now();
+                terminal.draw(|frame| crate::ui::draw(frame, &self.model, &self.ui, &self.theme, now))?;
+                dirty = false;
+                next_frame = tokio_now() + Duration::from_millis(1_000 / FRAMES);
+            }
+            tokio::select! {
+                biased;
+                Some(signal) = signals.next() => return Ok(Exit::Signal(signal)),
+                key = keys.next() => match key {
+                    Some(Ok(event)) => match self.input(event, terminal)? {
+                        Some(exit) => return Ok(exit),
+                        None => dirty = true,
+                    },
+                    // The terminal is gone.
+                    Some(Err(_)) | None => return Ok(Exit::Signal(1)),
+                },
+                Some(batch) = self.incoming.recv() => dirty |= self.take_in(batch),
+                () = sleep_until(next_frame), if dirty => {}
+                () = sleep_until(next_tick) => {
+                    let now = clock::now();
+                    self.apply(Msg::Tick, now);
+                    self.ui.tick(&self.model, now);
+                    dirty |= self.is_moving(now);
+                    next_tick = tokio_now() + until_next_second(now);
+                }
+            }
+        }
+    }
+
+    /// Applies a batch and whatever else has already arrived; true if the screen is stale.
+    fn take_in(&mut self, batch: Vec<Msg>) -> bool {
+        let now = clock::now();
+        let mut stale = false;
+        let mut batch = Some(batch);
+        let mut taken = 0;
+        while let Some(messages) = batch.take() {
+            for msg in messages {
+                stale |= self.apply(msg, now);
+                taken += 1;
+            }
+            if taken < BURST {
+                batch = self.incoming.try_recv().ok();
+            }
+        }
+        self.ui.tick(&self.model, now);
+        stale
+    }
+
+    fn apply(&mut self, msg: Msg, now: Stamp) -> bool {
+        let mut stale = false;
+        for effect in self.model.apply(msg, now) {
+            match effect {
+                Effect::Redraw => stale = true,
+                Effect::ReadHistory { run, sources } => self.sources.request(Request::ReadHistory {
+                    run,
+                    sources,
+                    rules: self.model.rules.clone(),
+                    prices: self.model.prices.clone(),
+                }),
+                Effect::ReadDetail(origin) => self.sources.request(Request::ReadDetail(origin)),
+            }
+        }
+        stale
+    }
+
+    fn input(&mut self, event: TermEvent, terminal: &mut Terminal) -> Result<Option<Exit>> {
+        let now = clock::now();
+        let input = match event {
+            TermEvent::Key(key) if key.is_release() => return Ok(None),
+            TermEvent::Key(key) => Input::Key(key),
+            TermEvent::Paste(text) => Input::Paste(text),
+            TermEvent::Mouse(mouse) => Input::Mouse(mouse),
+            TermEvent::Resize(columns, rows) => Input::Resize(columns, rows),
+            TermEvent::FocusGained | TermEvent::FocusLost => return Ok(None),
+        };
+        for action in self.ui.handle(input, &self.model, now) {
+            match action {
+                Action::Quit => return Ok(Some(Exit::Quit)),
+                Action::Suspend => terminal.suspend()?,
+                Action::Mouse(on) => terminal.capture_mouse(on)?,
+                Action::Send(msg) => {
+                    self.apply(msg, now);
+                }
+                Action::Redraw => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Does anything on the screen change by time alone?
+    fn is_moving(&self, now: Stamp) -> bool {
+        !self.model.progress.is_done() || self.ui.is_animating(now) || self.model.runs().any(|run| run.ticks(now, &self.model.rules))
+    }
+}
+
+/// The monotonic clock of the timers; `now` for everything else comes from [`clock`].
+#[expect(clippy::disallowed_methods, reason = "the loop's own timers")]
+fn tokio_now() -> Instant {
+    Instant::now()
+}
+
+/// Ticks fall just after whole seconds, so that all clocks on the screen change together.
+fn until_next_second(now: Stamp) -> Duration {
+    Duration::from_millis(1_005 - now.0.rem_euclid(1_000) as u64)
+}
+
+/// Signals that end the program in order.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Option<i32> {
+        tokio::select! {
+            Some(()) = self.terminate.recv() => Some(15),
+            Some(()) = self.hangup.recv() => Some(1),
+            Some(()) = self.interrupt.recv() => Some(2),
+            else => None,
+        }
+    }
+}

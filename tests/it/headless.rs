@@ -1,0 +1,61 @@
+//! Commands without a screen.
+
+use crate::support::{Home, fixture};
+
+#[test]
+fn nothing_found_says_where_it_looked_and_what_to_do() {
+    let text = Home::new().ok(&["ls"]);
+    for word in ["claude", "codex", "gemini", "opencode", "pi", "qwen", "does not exist", "redkey demo"] {
+        assert!(text.contains(word), "{word} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn a_file_in_no_known_format_is_an_error_with_a_hint() {
+    let home = Home::new();
+    let path = home.write("notes.txt", "hello\nworld\n");
+    let output = home.run(&["show", &path.to_string_lossy()]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("notes.txt") && text.contains("hint:"), "{text}");
+}
+
+#[test]
+fn the_screen_needs_a_terminal() {
+    let output = Home::new().run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("redkey ls"));
+}
+
+#[test]
+fn show_and_ls_say_the_same() {
+    let home = Home::new();
+    let path = fixture("claude/success.jsonl");
+    let path = path.to_string_lossy();
+    let show = home.json(&["show", "--json", &path]);
+    let ls = home.json(&["ls", "--json", &path]);
+    for key in ["run", "tokens", "cost_usd", "tool_calls", "outcome", "spent_by_rule"] {
+        assert_eq!(show[key], ls[0][key], "{key}");
+    }
+    assert!(home.ok(&["show", &path]).contains("claude"));
+}
+
+#[test]
+fn tail_prints_a_line_per_charge_and_they_add_up() {
+    let home = Home::new();
+    let path = fixture("claude/loop.transcript.jsonl");
+    let path = path.to_string_lossy();
+    let lines = home.ok(&["tail", "--json", &path]);
+    let sum: i64 = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["amount_ms"].as_i64().expect("an amount"))
+        .sum();
+    let show = home.json(&["show", "--json", &path]);
+    assert_eq!(show["clock"]["spent_ms"].as_i64(), Some(sum));
+    assert!(home.ok(&["tail", &path]).contains("×32 repeat") || home.ok(&["tail", &path]).contains("×16 repeat"));
+}
+
+#[test]
+fn a_wrong_flag_is_usage_error_two() {
+    assert_eq!(Home::new().run(&["--no-such-flag"]).status.code(), Some(2));
+}

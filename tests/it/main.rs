@@ -1,0 +1,8 @@
+//! redkey from outside: the library over recorded files, the binary as a user starts it.
+
+mod fixtures;
+mod headless;
+mod pty;
+mod screen;
+mod support;
+mod tidy;
