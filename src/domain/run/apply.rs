@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::timeline::{Entry, EntryKind, Origin};
 use super::{Branch, Context, Phase, Run};
-use crate::domain::event::{Body, Event, Failure, Key, ModelCall, RunInfo};
+use crate::domain::event::{Body, Event, Failure, Key, ModelCall, Outcome, RunInfo};
 use crate::domain::meter::Meter;
 use crate::domain::statement::{Charge, Factors, Rule};
 use crate::domain::text::Text;
@@ -26,9 +26,8 @@ impl Run {
         self.last_at = Some(self.last_at.map_or(at, |last| last.max(at)));
         self.counts.events += 1;
         let branch = self.branch_of(event.branch.as_ref(), at);
-        if !is_late && branch == 0 && starts_work(&event.body) {
-            self.phase = Phase::Working;
-            self.outcome = None;
+        if !is_late && starts_work(&event.body) {
+            self.start_work(branch);
         }
         let spent = match &event.body {
             Body::Info(info) => {
@@ -84,6 +83,27 @@ impl Run {
         }
     }
 
+    /// Something was done: the run works, or its subagents do while its own turn is over.
+    fn start_work(&mut self, branch: u16) {
+        if branch == 0 {
+            self.phase = Phase::Working;
+            self.outcome = None;
+            self.background = false;
+        } else if self.phase != Phase::Working && self.branches[usize::from(branch)].ended.is_none() {
+            let was_cut_off = self.outcome.as_ref().is_some_and(|(outcome, _)| *outcome != Outcome::Finished);
+            self.background = !was_cut_off;
+        }
+    }
+
+    /// A subagent is done; when it was the last one, a run whose own turn is over rests again.
+    fn end_branch(&mut self, index: usize, outcome: Outcome) -> bool {
+        let first = self.branches[index].ended.replace(outcome).is_none();
+        if self.branches.iter().skip(1).all(|branch| branch.ended.is_some()) {
+            self.background = false;
+        }
+        first
+    }
+
     /// Facts that charge nothing.
     fn plain(&mut self, body: &Body, branch: u16, at: Stamp) -> Option<(Span, EntryKind, Text)> {
         let entry = |kind, text: &Text| Some((Span::ZERO, kind, text.clone()));
@@ -100,11 +120,10 @@ impl Run {
             }
             Body::SubagentEnded { id, outcome } => {
                 let index = self.branches.iter().position(|b| b.id.as_ref() == Some(id))?;
-                let branch = &mut self.branches[index];
-                if branch.ended.replace(*outcome).is_some() {
+                if !self.end_branch(index, *outcome) {
                     return None;
                 }
-                let text = Text::new(&format!("{} {}", branch.name, outcome.name()));
+                let text = Text::new(&format!("{} {}", self.branches[index].name, outcome.name()));
                 Some((Span::ZERO, EntryKind::Subagent, text))
             }
             Body::ApprovalAsked { text } => {
@@ -147,7 +166,7 @@ impl Run {
                 Some((Span::ZERO, EntryKind::End, Text::new(&format!("{}: {reason}", outcome.name()))))
             }
             Body::Ended { outcome, .. } => {
-                self.branches[usize::from(branch)].ended = Some(*outcome);
+                self.end_branch(usize::from(branch), *outcome);
                 None
             }
             Body::Unparsed { why } => {
@@ -179,6 +198,10 @@ impl Run {
         }
         if facts.contract.is_empty() {
             facts.contract.clone_from(&info.contract);
+        }
+        // A run that nobody sits at has begun by being there; at the others a person types first.
+        if self.phase == Phase::New && self.facts.interactive != Some(true) {
+            self.phase = Phase::Working;
         }
         self.settle_budget(info.budget, cx);
     }

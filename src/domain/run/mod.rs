@@ -69,6 +69,8 @@ pub struct Branch {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// Known, but nothing was asked of it yet.
+    New,
     Working,
     /// A person is awaited.
     Waiting,
@@ -138,6 +140,8 @@ pub struct Run {
     pub failure_streak: u32,
     api_streak: u32,
     phase: Phase,
+    /// Subagents work on although the run's own turn is over.
+    background: bool,
     pending: Vec<Pending>,
     budget_fixed: bool,
     charged_tokens: Span,
@@ -171,7 +175,8 @@ impl Run {
             unverified_chain: 0,
             failure_streak: 0,
             api_streak: 0,
-            phase: Phase::Working,
+            phase: Phase::New,
+            background: false,
             pending: Vec::new(),
             budget_fixed: false,
             charged_tokens: Span::ZERO,

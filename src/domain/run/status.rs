@@ -52,6 +52,9 @@ impl Run {
 
     /// Does time pass on this run's clock right after its last event?
     pub(super) fn is_working(&self) -> bool {
+        if self.background {
+            return true;
+        }
         self.phase == Phase::Working && (self.pending.is_empty() || !self.pending.iter().all(|p| p.asks))
     }
 
@@ -73,15 +76,16 @@ impl Run {
     }
 
     pub fn state(&self, now: Stamp, rules: &Rules) -> State {
-        if let (Phase::Ended, Some((outcome, _))) = (self.phase, &self.outcome) {
+        let quiet = self.last_at.is_none_or(|last| now.since(last) > self.patience(rules));
+        let rests = quiet || !self.background;
+        if let (Phase::Ended, Some((outcome, _)), true) = (self.phase, &self.outcome, rests) {
             return match outcome {
                 Outcome::Finished => State::Finished,
                 Outcome::Failed => State::Failed,
                 Outcome::Interrupted => State::Interrupted,
             };
         }
-        let quiet = self.last_at.is_none_or(|last| now.since(last) > self.patience(rules));
-        if !self.is_working() {
+        if !self.is_working() || (quiet && self.phase == Phase::Waiting) {
             // Waiting for a person has no deadline, but after a day nobody is coming.
             let forgotten = self.last_at.is_none_or(|last| now.since(last) > Span::secs(86_400));
             return if forgotten { State::Idle } else { State::Waiting };

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::event::{Agent, Body, Event, Failure, Key, ModelCall, RunInfo, Totals};
+use crate::domain::event::{Agent, Body, Event, Failure, Key, ModelCall, Outcome, RunInfo, Totals};
 use crate::domain::policy::{EMBEDDED, Policy};
 use crate::domain::statement::{Charge, Rule};
 use crate::domain::tool::ToolInput;
@@ -162,6 +162,28 @@ fn a_subagent_costs_by_its_depth_and_has_its_own_branch() {
     assert_eq!(b.lines(), [(Rule::Spawn, 120_000), (Rule::Execute, 10_000)]);
     assert_eq!(b.run.branches[1].tools, 1);
     assert_eq!(b.run.subagents(), 1);
+}
+
+#[test]
+fn subagents_that_work_on_keep_the_clock_running_after_the_turn() {
+    let mut b = Bench::new();
+    let ended = Body::Ended { outcome: Outcome::Finished, reason: "end of turn".into() };
+    b.at(0, prompt()).event(1, Some("x"), bash("a", "make")).at(2, ended);
+    assert_eq!(b.run.state(Stamp(3_000), &b.rules), State::Finished);
+    b.event(4, Some("x"), bash("b", "make two"));
+    assert_eq!(b.run.state(Stamp(5_000), &b.rules), State::Working);
+    let spent = b.run.clock.spent;
+    b.at(10, Body::SubagentEnded { id: "x".into(), outcome: Outcome::Finished });
+    assert_eq!(b.run.clock.spent, spent + Span::secs(6));
+    assert_eq!(b.run.state(Stamp(11_000), &b.rules), State::Finished);
+}
+
+#[test]
+fn a_person_who_has_not_typed_yet_is_not_charged() {
+    let mut b = Bench::new();
+    let info = RunInfo { interactive: Some(true), ..RunInfo::default() };
+    b.at(0, Body::Info(info)).at(100, prompt()).at(101, Body::TurnEnded);
+    assert_eq!(b.run.clock.spent, Span::secs(1));
 }
 
 #[test]
