@@ -39,6 +39,8 @@ pub struct Sources {
     pub user_path: Option<PathBuf>,
     /// Where the person is: a project's file is looked for here and above. `None`: no project has a say.
     pub project_dir: Option<PathBuf>,
+    /// What paths are shown relative to, where that is not `project_dir`.
+    pub shown_from: Option<PathBuf>,
     pub env: Env,
     pub flags: Flags,
     /// What `~/` in globs means.
@@ -97,6 +99,7 @@ impl Sources {
         Self {
             user_path: dirs.as_ref().map(Dirs::policy),
             project_dir: std::env::current_dir().ok(),
+            shown_from: None,
             env,
             flags,
             home: dirs.map(|dirs| dirs.home),
@@ -117,7 +120,7 @@ impl Sources {
 
     /// A path as these sources show it.
     pub fn shown(&self, path: &Path) -> String {
-        places::shown(path, self.project_dir.as_deref())
+        places::shown(path, self.shown_from.as_deref().or(self.project_dir.as_deref()))
     }
 }
 
@@ -171,12 +174,12 @@ fn combine(
         problems.push(locate(&layers, &path, |name| format!("{name} {message}")));
     }
     if !problems.is_empty() {
+        problems.sort_by_key(|p| (p.path.clone(), p.place.as_ref().map(|place| (place.line, place.column))));
         return Err(ConfigError { problems });
     }
     for (name, given) in overrides.iter().filter(|(_, given)| !given.is_empty()) {
         given.apply(&mut merged);
-        let path = if *name == Name::Environment { "REDKEY_BUDGET" } else { "--budget, --cap" };
-        layers.push(given.as_layer(*name, path)?);
+        layers.push(given.as_layer(*name)?);
     }
     let mut policy = layer::typed(&merged)?;
     mark_projects(&mut policy, &layers);

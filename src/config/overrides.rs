@@ -46,7 +46,13 @@ impl Overrides {
     }
 
     /// The same as a policy's text, for people who ask what each layer said.
-    pub fn as_layer(&self, name: Name, path: &str) -> Result<Layer, Problem> {
+    pub fn as_layer(&self, name: Name) -> Result<Layer, Problem> {
+        let path = match (name, self.budget.is_some(), self.caps.is_empty()) {
+            (Name::Environment, ..) => "REDKEY_BUDGET",
+            (_, true, true) => "--budget",
+            (_, true, false) => "--budget, --cap",
+            (_, false, _) => "--cap",
+        };
         let mut text = String::new();
         if let Some(budget) = &self.budget {
             text.push_str(&format!("[budget]\ndefault = {}\n", super::key::quote(budget)));

@@ -108,7 +108,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, problem) in self.problems.iter().enumerate() {
             if i > 0 {
-                writeln!(f)?;
+                // A blank line after a snippet; flags and variables stand one below the other.
+                let after_snippet = self.problems[i - 1].place.is_some();
+                write!(f, "{}", if after_snippet { "\n\n" } else { "\n" })?;
             }
             write!(f, "{problem}")?;
         }
@@ -134,7 +136,7 @@ mod tests {
         let text = "a = 1\n\"日本\u{202e}\" = \x1b[31mx # end\n";
         let start = text.find("\x1b").expect("there");
         let shown = Problem::at("p\x1b.toml", text, start..start + 6, "no\nsuch").to_string();
-        assert_eq!(shown, "p.toml:2:9: no such\n  |\n2 | \"日本\" = [31mx # end\n  |           ^^^^^");
+        assert_eq!(shown, "p.toml:2:9: no such\n  |\n2 | \"日本\" = [31mx # end\n  |          ^^^^^");
     }
 
     proptest! {

@@ -70,7 +70,8 @@ impl Check {
 
     fn number(&mut self, place: &str, value: u32, least: u32, most: u32) {
         if !(least..=most).contains(&value) {
-            self.say(place, format!("is {value}, but must be from {least} to {most}"));
+            let limit = if most == u32::MAX { format!("at least {least}") } else { format!("from {least} to {most}") };
+            self.say(place, format!("is {value}, but must be {limit}"));
         }
     }
 
@@ -213,6 +214,13 @@ pub fn warnings(policy: &Policy) -> Vec<(KeyPath, String)> {
             found.push((path, format!("is never asked: budget.rules[{first}] matches every run")));
         } else if rule.agent.is_none() && rule.project.is_none() && rule.label.is_none() {
             *catcher = Some(i);
+        }
+    }
+    for pattern in policy.shell.keys() {
+        // Commands are seen without the directory of their program.
+        if pattern.split_whitespace().next().is_some_and(|program| program.contains('/')) {
+            let path = KeyPath::default().key("shell").key(pattern);
+            found.push((path, "matches nothing: write the program without its directory".into()));
         }
     }
     found

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use globset::Glob;
 
 use super::line;
-use crate::config::Loaded;
 use crate::config::key::{KeyPath, Step};
+use crate::config::{Loaded, Name};
 use crate::domain::meter::Meter;
 use crate::domain::policy::{BudgetRule, ToolClass};
 use crate::domain::run::Run;
@@ -18,7 +18,9 @@ use crate::domain::tool::ToolInput;
 /// Explains `run`, with its `newest` calls.
 pub fn explain(loaded: &Loaded, run: &Run, newest: usize, out: &mut dyn Write) -> io::Result<()> {
     let facts = &run.facts;
-    line(out, &format!("{}  {}  {}", run.id, facts.model, facts.cwd))?;
+    let id = run.id.to_string();
+    let head = [id.as_str(), facts.model.as_str(), facts.cwd.as_str()];
+    line(out, &head.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  "))?;
     if !facts.title.is_empty() {
         line(out, &format!("{}", facts.title))?;
     }
@@ -28,10 +30,11 @@ pub fn explain(loaded: &Loaded, run: &Run, newest: usize, out: &mut dyn Write) -
     calls(loaded, run, newest, out)
 }
 
-/// ` (user, policy.toml:12)`.
+/// ` (user, policy.toml:12)`, ` (shipped, line 12)`.
 fn whence(loaded: &Loaded, path: &KeyPath) -> String {
     match loaded.origin(path) {
         Some(origin) => match origin.line {
+            Some(line) if origin.layer == Name::Embedded => format!(" (shipped, line {line})"),
             Some(line) => format!(" ({}, {}:{line})", origin.layer.name(), origin.path),
             None => format!(" ({}, {})", origin.layer.name(), origin.path),
         },
@@ -61,7 +64,7 @@ fn budget(loaded: &Loaded, run: &Run, out: &mut dyn Write) -> io::Result<()> {
         let place = format!("budget.rules[{i}]");
         let verdict = match rules.mismatch(i, agent, cwd, label) {
             Some(field) => format!("does not match: {}", why_not(field, rule, run)),
-            None if rule.tightens => format!("matches, and lowers{}", what_it_gives(rule)),
+            None if rule.tightens => format!("matches, and allows at most this{}", what_it_gives(rule)),
             None if because == place => format!("matches, and decides{}", what_it_gives(rule)),
             None => "matches, but an earlier one decides".into(),
         };
@@ -231,7 +234,7 @@ fn judge(loaded: &Loaded, run: &Run, charge: &Charge) -> String {
     if class.rule == Rule::Execute && !class.verifies {
         class = loaded.rules.classify(agent, &Text::new(tool), &ToolInput::from_command(rest), cwd);
     }
-    let Some(because) = class.because else {
+    let Some(because) = class.because.or_else(|| by_tool.clone()) else {
         return match charge.rule {
             Rule::Other => "no line: an unknown tool".into(),
             Rule::Spawn => "the start of a subagent".into(),
@@ -239,18 +242,15 @@ fn judge(loaded: &Loaded, run: &Run, charge: &Charge) -> String {
         };
     };
     if class.rule != charge.rule {
-        let tool_line = by_tool.map_or(because, |line| line);
-        return format!(
-            "{}; its text is kept shortened, so which command decided can't be told",
-            place(loaded, &tool_line)
-        );
+        let line = place(loaded, by_tool.as_deref().unwrap_or(&because));
+        return format!("{line}; its text is kept shortened, so which command decided can't be told");
     }
-    match by_tool.filter(|line| *line != because) {
-        Some(tool_line) => format!("{}, a command of {}", place(loaded, &because), place(loaded, &tool_line)),
-        None if class.rule == Rule::Execute && !class.verifies && !rest.is_empty() => {
-            format!("{}; no shell line is graver", place(loaded, &because))
+    match by_tool {
+        Some(tool) if tool != because => format!("{}, seen in {}", place(loaded, &because), place(loaded, &tool)),
+        _ if class.rule == Rule::Execute && !class.verifies && !rest.is_empty() => {
+            format!("{}; the gravest of its commands has no shell line", place(loaded, &because))
         }
-        None => place(loaded, &because),
+        _ => place(loaded, &because),
     }
 }
 

@@ -26,6 +26,7 @@ pub fn check(sources: &Sources, path: Option<&Path>, out: &mut dyn Write) -> io:
     let mut sources = sources.clone();
     if let Some(path) = path {
         let shown = sources.shown(path);
+        sources.shown_from = sources.shown_from.or_else(|| sources.project_dir.clone());
         if path.file_name().is_some_and(|name| name == PROJECT_FILE) {
             if !path.exists() {
                 line(out, &format!("{shown}: there is no such file"))?;

@@ -17,7 +17,10 @@ pub fn shell(found: &mut Vec<Loosening>, was: &ShellTable, own: &ShellTable) {
         let was = was.get(pattern).copied();
         if !shell_may_become(was, *now) {
             let path = KeyPath::default().key("shell").key(pattern);
-            found.push(Loosening { path, was: was.map_or("no such line".into(), |class| shell_name(class).into()) });
+            found.push(Loosening {
+                path,
+                was: was.map_or("no line, so an execution".into(), |class| shell_name(class).into()),
+            });
         }
     }
 }
