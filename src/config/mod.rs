@@ -1,4 +1,5 @@
-//! The policy in force: embedded default < user's file < project's files (which may only tighten) < environment < flags.
+//! The policy in force: embedded default < user's file < project's files (which may only tighten) < environment <
+//! flags.
 //!
 //! Each text is checked by itself first, so that what is wrong is told with path, line and caret; then the layers are
 //! laid on top of each other, checked as a whole and compiled.
@@ -89,7 +90,7 @@ pub struct Origin {
 
 impl Sources {
     /// Of this process: its directories, its variables, its working directory.
-    pub fn of_process(flags: Flags) -> Self {
+    pub fn from_process(flags: Flags) -> Self {
         let dirs = Dirs::find();
         let var = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let env = Env {

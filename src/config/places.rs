@@ -74,8 +74,8 @@ mod tests {
         assert_eq!(dirs(&deep), [home.clone(), repo.clone(), repo.join("a"), deep.clone()]);
         std::fs::create_dir(repo.join(".git")).expect("made");
         assert_eq!(dirs(&deep), [repo.clone(), repo.join("a"), deep.clone()]);
-        assert_eq!(dirs(&home), [home.clone()]);
-        assert_eq!(project_dirs(&home, None), [home.clone()]);
+        assert_eq!(dirs(&home), std::slice::from_ref(&home));
+        assert_eq!(project_dirs(&home, None), std::slice::from_ref(&home));
     }
 
     #[test]

@@ -15,7 +15,7 @@ const MAX_SIDE: usize = 100;
 pub struct Problem {
     /// A file's path, or the flag or variable that was given.
     pub path: String,
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
     pub message: String,
 }
 
@@ -45,7 +45,7 @@ impl Problem {
 
     /// A problem with the bytes `span` of `text`.
     pub fn at(path: &str, text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), place: Some(Place::new(text, span)), message: message.into() }
+        Self { path: path.into(), place: Some(Box::new(Place::new(text, span))), message: message.into() }
     }
 }
 

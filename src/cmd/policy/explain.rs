@@ -1,4 +1,5 @@
-//! `redkey policy explain RUN`: which lines of the policy gave a run its clock, priced what it did, and judged its calls.
+//! `redkey policy explain RUN`: which lines of the policy gave a run its clock, priced what it did, and judged its
+//! calls.
 
 use std::io::{self, Write};
 
@@ -15,8 +16,11 @@ use crate::domain::text::Text;
 use crate::domain::time::Span;
 use crate::domain::tool::ToolInput;
 
-/// Explains `run`, with its `newest` calls.
-pub fn explain(loaded: &Loaded, run: &Run, newest: usize, out: &mut dyn Write) -> io::Result<()> {
+/// Calls that are explained, newest first.
+const NEWEST: usize = 20;
+
+/// Explains `run`.
+pub fn explain(loaded: &Loaded, run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let facts = &run.facts;
     let id = run.id.to_string();
     let head = [id.as_str(), facts.model.as_str(), facts.cwd.as_str()];
@@ -27,7 +31,7 @@ pub fn explain(loaded: &Loaded, run: &Run, newest: usize, out: &mut dyn Write) -
     budget(loaded, run, out)?;
     caps(loaded, run, out)?;
     prices(loaded, run, out)?;
-    calls(loaded, run, newest, out)
+    calls(loaded, run, out)
 }
 
 /// ` (user, policy.toml:12)`, ` (shipped, line 12)`.
@@ -188,7 +192,7 @@ fn price(loaded: &Loaded, rule: Rule) -> (String, Option<String>) {
     (words, Some(format!("tariff.{key}")))
 }
 
-fn calls(loaded: &Loaded, run: &Run, newest: usize, out: &mut dyn Write) -> io::Result<()> {
+fn calls(loaded: &Loaded, run: &Run, out: &mut dyn Write) -> io::Result<()> {
     let is_call = |charge: &&Charge| {
         matches!(
             charge.rule,
@@ -198,7 +202,7 @@ fn calls(loaded: &Loaded, run: &Run, newest: usize, out: &mut dyn Write) -> io::
     line(out, "")?;
     line(out, "NEWEST CALLS")?;
     let mut any = false;
-    for charge in run.statement.lines().rev().filter(is_call).take(newest) {
+    for charge in run.statement.lines().rev().filter(is_call).take(NEWEST) {
         any = true;
         line(
             out,

@@ -12,17 +12,18 @@ use crate::config::{ConfigError, Loaded, Name, PROJECT_FILE, Sources, load};
 use crate::domain::text::clean;
 
 pub use explain::explain;
-pub use show::{What, show};
+pub use show::show;
 
 /// Writes one line, without anything a terminal could act on.
 fn line(out: &mut dyn Write, text: &str) -> io::Result<()> {
     writeln!(out, "{}", clean(text).trim_end())
 }
 
-/// `redkey policy check [PATH]`: checks what is in force here, or `path` as if it were. True when all is well.
+/// `redkey policy check [PATH]`: checks what is in force here, or `path` as if it were. The exit code: 0 when all is
+/// well, else 1.
 ///
 /// A file named `.redkey.toml` is checked as a project's, over the user's own policy; any other as the user's.
-pub fn check(sources: &Sources, path: Option<&Path>, out: &mut dyn Write) -> io::Result<bool> {
+pub fn check(sources: &Sources, path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<u8> {
     let mut sources = sources.clone();
     if let Some(path) = path {
         let shown = sources.shown(path);
@@ -30,7 +31,7 @@ pub fn check(sources: &Sources, path: Option<&Path>, out: &mut dyn Write) -> io:
         if path.file_name().is_some_and(|name| name == PROJECT_FILE) {
             if !path.exists() {
                 line(out, &format!("{shown}: there is no such file"))?;
-                return Ok(false);
+                return Ok(1);
             }
             sources.project_dir =
                 path.parent().map(|dir| if dir.as_os_str().is_empty() { ".".into() } else { dir.into() });
@@ -45,11 +46,11 @@ pub fn check(sources: &Sources, path: Option<&Path>, out: &mut dyn Write) -> io:
                 writeln!(out, "warning: {warning}")?;
             }
             line(out, &format!("ok: {}", read_files(&loaded)))?;
-            Ok(true)
+            Ok(0)
         }
         Err(error) => {
             complain(&error, out)?;
-            Ok(false)
+            Ok(1)
         }
     }
 }

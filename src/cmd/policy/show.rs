@@ -6,6 +6,7 @@ use serde_json::{Map, json};
 use toml::{Table, Value};
 
 use super::line;
+use crate::cli::LayerArg;
 use crate::config::key::{KeyPath, key_text, value_text};
 use crate::config::{Loaded, Name};
 use crate::domain::text::Text;
@@ -13,24 +14,14 @@ use crate::domain::text::Text;
 /// Column at which remarks begin, where the line leaves room.
 const REMARK: usize = 44;
 
-/// What to show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum What {
-    #[default]
-    Merged,
-    Embedded,
-    User,
-    Project,
-}
-
 /// Prints a policy as TOML, or as JSON.
-pub fn show(loaded: &Loaded, what: What, json: bool, out: &mut dyn Write) -> io::Result<()> {
+pub fn show(loaded: &Loaded, what: LayerArg, json: bool, out: &mut dyn Write) -> io::Result<()> {
     let name = match what {
-        What::Merged if json => return merged_json(loaded, out),
-        What::Merged => return merged(loaded, out),
-        What::Embedded => Name::Embedded,
-        What::User => Name::User,
-        What::Project => Name::Project,
+        LayerArg::Merged if json => return merged_json(loaded, out),
+        LayerArg::Merged => return merged(loaded, out),
+        LayerArg::Embedded => Name::Embedded,
+        LayerArg::User => Name::User,
+        LayerArg::Project => Name::Project,
     };
     let layers: Vec<_> = loaded.layers.iter().filter(|layer| layer.name == name).collect();
     if json {

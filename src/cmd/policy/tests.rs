@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::cli::LayerArg;
 use crate::config::{Flags, PROJECT_FILE};
 use crate::domain::event::{Agent, Body, Event, Failure, Key, RunId, RunInfo};
 use crate::domain::price::Prices;
@@ -57,7 +58,7 @@ fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
 #[test]
 fn the_merged_policy_reads_back_as_itself() {
     let loaded = Bench::new().load();
-    let shown = text(|out| show(&loaded, What::Merged, false, out));
+    let shown = text(|out| show(&loaded, LayerArg::Merged, false, out));
     let read: toml::Table = toml::from_str(&shown).unwrap_or_else(|error| panic!("{error}\n{shown}"));
     assert_eq!(&read, loaded.merged());
     let (head, rest) = shown.split_once("[forecast]").expect("a section");
@@ -68,22 +69,24 @@ fn the_merged_policy_reads_back_as_itself() {
 #[test]
 fn layers_are_shown_as_they_were_written() {
     let loaded = Bench::new().load();
-    assert!(text(|out| show(&loaded, What::Embedded, false, out)).contains("# The clock of a run that no rule below"));
-    insta::assert_snapshot!(text(|out| show(&loaded, What::User, false, out)));
+    assert!(
+        text(|out| show(&loaded, LayerArg::Embedded, false, out)).contains("# The clock of a run that no rule below")
+    );
+    insta::assert_snapshot!(text(|out| show(&loaded, LayerArg::User, false, out)));
     let none = load(&Sources::default()).expect("the shipped policy");
-    assert!(text(|out| show(&none, What::Project, false, out)).starts_with("# There is no project policy"));
+    assert!(text(|out| show(&none, LayerArg::Project, false, out)).starts_with("# There is no project policy"));
 }
 
 #[test]
 fn json_tells_values_and_origins() {
     let loaded = Bench::new().load();
     let json: serde_json::Value =
-        serde_json::from_str(&text(|out| show(&loaded, What::Merged, true, out))).expect("JSON");
+        serde_json::from_str(&text(|out| show(&loaded, LayerArg::Merged, true, out))).expect("JSON");
     assert_eq!(json["policy"]["budget"]["default"], "1h");
     assert_eq!(json["policy"]["tariff"]["read"], "2s");
     insta::assert_snapshot!(serde_json::to_string_pretty(&json["origins"]).expect("JSON"));
     let json: serde_json::Value =
-        serde_json::from_str(&text(|out| show(&loaded, What::Project, true, out))).expect("JSON");
+        serde_json::from_str(&text(|out| show(&loaded, LayerArg::Project, true, out))).expect("JSON");
     assert_eq!(json[0]["policy"]["tariff"]["execute"], "12s");
 }
 
@@ -91,25 +94,25 @@ fn json_tells_values_and_origins() {
 fn check_says_ok_or_what_is_wrong() {
     let bench = Bench::new();
     let run = |path: Option<&Path>| {
-        let mut ok = false;
+        let mut code = 9;
         let said = text(|out| {
-            ok = check(&bench.sources, path, out)?;
+            code = check(&bench.sources, path, out).expect("writes to memory");
             Ok(())
         });
-        (ok, said)
+        (code, said)
     };
     let all = run(None);
-    assert_eq!(all, (true, "ok: policy.toml (user), .redkey.toml (project)\n".into()));
+    assert_eq!(all, (0, "ok: policy.toml (user), .redkey.toml (project)\n".into()));
     std::fs::write(bench.path("bad.toml"), "[tariff]\nraed = \"1s\"\n").expect("written");
-    let (ok, said) = run(Some(&bench.path("bad.toml")));
-    assert!(!ok && said.starts_with("bad.toml:2:1: unknown key `raed`; did you mean `read`?\n"), "{said}");
+    let (code, said) = run(Some(&bench.path("bad.toml")));
+    assert!(code == 1 && said.starts_with("bad.toml:2:1: unknown key `raed`; did you mean `read`?\n"), "{said}");
     assert!(said.ends_with("\n1 problem\n"), "{said}");
     std::fs::create_dir(bench.path("sub")).expect("made");
     std::fs::write(bench.path("sub/.redkey.toml"), "[tariff]\nread = \"1s\"\n").expect("written");
-    let (ok, said) = run(Some(&bench.path("sub/.redkey.toml")));
-    assert!(!ok && said.contains("tariff.read = \"1s\" would loosen your policy (2s)"), "{said}");
-    let (ok, said) = run(Some(&bench.path("absent/.redkey.toml")));
-    assert!(!ok && said.ends_with("there is no such file\n"), "{said}");
+    let (code, said) = run(Some(&bench.path("sub/.redkey.toml")));
+    assert!(code == 1 && said.contains("tariff.read = \"1s\" would loosen your policy (2s)"), "{said}");
+    let (code, said) = run(Some(&bench.path("absent/.redkey.toml")));
+    assert!(code == 1 && said.ends_with("there is no such file\n"), "{said}");
 }
 
 #[test]
@@ -159,5 +162,5 @@ fn explain_names_the_lines_that_decided() {
     let loaded = Bench::new().load();
     let run = run(&loaded);
     assert_eq!(run.clock.granted, Span::mins(10));
-    insta::assert_snapshot!(text(|out| explain(&loaded, &run, 20, out)));
+    insta::assert_snapshot!(text(|out| explain(&loaded, &run, out)));
 }

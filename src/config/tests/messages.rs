@@ -31,7 +31,8 @@ fn what_is_wrong_is_told_with_line_and_caret() {
     ];
     let mut shown = String::new();
     for case in cases {
-        let error = Bench::new().user(case).error();
+        let bench = Bench::new().user(case);
+        let error = bench.error().replace(&bench.home().display().to_string(), "HOME");
         shown.push_str(&format!("{error}\n\n"));
     }
     insta::assert_snapshot!(shown);

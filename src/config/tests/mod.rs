@@ -29,6 +29,10 @@ impl Bench {
         Self { tmp, sources }
     }
 
+    pub fn home(&self) -> &Path {
+        self.tmp.path()
+    }
+
     pub fn project(&self) -> PathBuf {
         self.tmp.path().join("work/app")
     }
