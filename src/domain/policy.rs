@@ -45,6 +45,9 @@ pub struct BudgetRule {
     pub label: Option<String>,
     pub budget: Option<Span>,
     pub caps: Caps,
+    /// From a project's file: lowers what the first other rule gives, and never raises it.
+    #[serde(skip)]
+    pub tightens: bool,
 }
 
 /// Hard limits beside the clock. `None`: no limit.
@@ -75,6 +78,42 @@ impl Caps {
             depth: self.depth.or(below.depth),
             fanout: self.fanout.or(below.fanout),
             wall: self.wall.or(below.wall),
+        }
+    }
+
+    /// The lower limit of each meter; no limit is the highest.
+    pub fn tightest(self, other: Caps) -> Caps {
+        fn low<T: PartialOrd + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {
+            a.zip(b).map_or(a.or(b), |(a, b)| Some(if b < a { b } else { a }))
+        }
+        Caps {
+            usd: low(self.usd, other.usd),
+            tokens: low(self.tokens, other.tokens),
+            output_tokens: low(self.output_tokens, other.output_tokens),
+            turns: low(self.turns, other.turns),
+            tools: low(self.tools, other.tools),
+            failures: low(self.failures, other.failures),
+            depth: low(self.depth, other.depth),
+            fanout: low(self.fanout, other.fanout),
+            wall: low(self.wall, other.wall),
+        }
+    }
+
+    /// The higher limit of each meter; no limit is the highest.
+    pub fn loosest(self, other: Caps) -> Caps {
+        fn high<T: PartialOrd + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {
+            a.zip(b).map(|(a, b)| if b > a { b } else { a })
+        }
+        Caps {
+            usd: high(self.usd, other.usd),
+            tokens: high(self.tokens, other.tokens),
+            output_tokens: high(self.output_tokens, other.output_tokens),
+            turns: high(self.turns, other.turns),
+            tools: high(self.tools, other.tools),
+            failures: high(self.failures, other.failures),
+            depth: high(self.depth, other.depth),
+            fanout: high(self.fanout, other.fanout),
+            wall: high(self.wall, other.wall),
         }
     }
 }
@@ -118,6 +157,9 @@ pub struct Tariff {
 pub struct Materiality {
     pub glob: String,
     pub percent: u32,
+    /// From a project's file: raises what the first other glob gives, and never lowers it.
+    #[serde(skip)]
+    pub tightens: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::event::Agent;
-use super::policy::{BudgetRule, Caps, Policy, ShellClass, ToolClass};
+use super::policy::{Caps, Policy, ShellClass, ToolClass};
 use super::shell::{self, Pattern, Simple};
 use super::statement::Rule;
 use super::target;
@@ -19,7 +19,7 @@ pub struct Rules {
     pub policy: Policy,
     shell: ShellTable,
     tools: HashMap<String, ToolTable>,
-    materiality: Vec<(GlobMatcher, u16)>,
+    materiality: Vec<(GlobMatcher, u16, bool)>,
     projects: Vec<Option<GlobMatcher>>,
 }
 
@@ -93,7 +93,7 @@ impl Rules {
         let mut materiality = Vec::new();
         for (i, rule) in policy.materiality.iter().enumerate() {
             let glob = path_glob(&rule.glob, &format!("materiality[{i}].glob"))?;
-            materiality.push((glob, u16::try_from(rule.percent).unwrap_or(u16::MAX)));
+            materiality.push((glob, u16::try_from(rule.percent).unwrap_or(u16::MAX), rule.tightens));
         }
         let mut projects = Vec::new();
         for (i, rule) in policy.budget.rules.iter().enumerate() {
@@ -103,23 +103,42 @@ impl Rules {
         Ok(Self { policy, shell, tools, materiality, projects })
     }
 
-    /// Clock and caps for a run, by the first rule that matches.
+    /// Clock and caps for a run, by the first rule that matches; then a project's rules lower them.
     pub fn allowance(&self, agent: Agent, cwd: &str, label: &str) -> Allowance {
         let budget = &self.policy.budget;
-        let matches = |rule: &BudgetRule, glob: &Option<GlobMatcher>| {
-            rule.agent.is_none_or(|a| a == agent)
-                && rule.label.as_deref().is_none_or(|l| l == label)
-                && glob.as_ref().is_none_or(|g| g.is_match(cwd))
+        let matching = |tightens: bool| {
+            let rules = budget.rules.iter().enumerate().filter(move |(_, rule)| rule.tightens == tightens);
+            rules.filter(|(i, _)| self.mismatch(*i, agent, cwd, label).is_none())
         };
-        let found = budget.rules.iter().zip(&self.projects).enumerate().find(|(_, (rule, glob))| matches(rule, glob));
-        match found {
-            Some((i, (rule, _))) => Allowance {
+        let mut given = match matching(false).next() {
+            Some((i, rule)) => Allowance {
                 clock: rule.budget.unwrap_or(budget.default),
                 caps: rule.caps.or(self.policy.caps),
                 because: format!("budget.rules[{i}]"),
             },
             None => Allowance { clock: budget.default, caps: self.policy.caps, because: "budget.default".into() },
+        };
+        for (i, rule) in matching(true) {
+            if let Some(lower) = rule.budget.filter(|lower| *lower < given.clock) {
+                given.clock = lower;
+                given.because = format!("budget.rules[{i}]");
+            }
+            given.caps = given.caps.tightest(rule.caps);
         }
+        given
+    }
+
+    /// The first field of budget rule `index` that doesn't match such a run; `None` if it matches.
+    pub fn mismatch(&self, index: usize, agent: Agent, cwd: &str, label: &str) -> Option<&'static str> {
+        let rule = self.policy.budget.rules.get(index)?;
+        if rule.agent.is_some_and(|a| a != agent) {
+            return Some("agent");
+        }
+        if rule.label.as_deref().is_some_and(|l| l != label) {
+            return Some("label");
+        }
+        let glob = self.projects.get(index).and_then(Option::as_ref);
+        glob.is_some_and(|g| !g.is_match(cwd)).then_some("project")
     }
 
     /// What a call counts as.
@@ -166,15 +185,10 @@ impl Rules {
                 continue;
             }
             let paths: Vec<String> = shell::path_words(&command).iter().map(|p| target::normalise(p, &here)).collect();
-            let (mut class, pattern) = self.shell.classify(&command);
-            if class == ShellClass::IrreversibleOutside {
-                // What can't be placed (a variable, another machine, names that come through a pipe) counts as outside.
-                let outside = |p: &String| {
-                    p.contains('$') || (!target::is_inside(p, cwd) && !target::is_scratch(p))
-                };
-                let is_outside = command.remote || paths.is_empty() || paths.iter().any(outside);
-                class = if is_outside { ShellClass::Irreversible } else { ShellClass::Execute };
-            }
+            // What can't be placed (a variable, another machine, names that come through a pipe) counts as outside.
+            let outside = |p: &String| p.contains('$') || (!target::is_inside(p, cwd) && !target::is_scratch(p));
+            let is_outside = command.remote || paths.is_empty() || paths.iter().any(outside);
+            let (mut class, pattern) = self.shell.classify(&command, is_outside);
             let paths = if command.remote { Vec::new() } else { paths };
             if class == ShellClass::Read && command.redirects.iter().any(|r| writes(&r.path, r.write)) {
                 class = ShellClass::Execute;
@@ -199,12 +213,15 @@ impl Rules {
         };
     }
 
-    /// Multiplier, in percent, of the first glob that matches any of the targets.
+    /// Multiplier, in percent, of the first glob that matches any of the targets; a project's globs only raise it.
     pub fn materiality(&self, paths: &[String], hosts: &[String]) -> u16 {
-        self.materiality
-            .iter()
-            .find(|(glob, _)| paths.iter().chain(hosts).any(|target| glob.is_match(target)))
-            .map_or(100, |(_, percent)| *percent)
+        let matching = |tightens: bool| {
+            let globs = self.materiality.iter().filter(move |(_, _, project)| *project == tightens);
+            let hits = globs.filter(|(glob, ..)| paths.iter().chain(hosts).any(|target| glob.is_match(target)));
+            hits.map(|(_, percent, _)| *percent)
+        };
+        let given = matching(false).next().unwrap_or(100);
+        matching(true).fold(given, u16::max)
     }
 
     /// Price of a rule that has a fixed one.
@@ -275,14 +292,20 @@ impl ShellTable {
         Ok(table)
     }
 
-    /// Class of one command: the gravest pattern that matches, else an execution.
-    fn classify(&self, command: &Simple) -> (ShellClass, Option<usize>) {
+    /// Class of one command: the gravest pattern that matches, else an execution. `outside`: what it acts on may lie
+    /// outside the project.
+    fn classify(&self, command: &Simple, outside: bool) -> (ShellClass, Option<usize>) {
+        let here = |class| match class {
+            ShellClass::IrreversibleOutside if outside => ShellClass::Irreversible,
+            ShellClass::IrreversibleOutside => ShellClass::Execute,
+            class => class,
+        };
         let own = command.words.first().and_then(|program| self.by_program.get(program.as_str()));
         own.into_iter()
             .flatten()
             .chain(&self.any_program)
             .filter(|i| self.patterns[**i].0.matches(command))
-            .map(|i| (self.patterns[*i].1, Some(*i)))
+            .map(|i| (here(self.patterns[*i].1), Some(*i)))
             .max_by_key(|(class, _)| *class)
             .unwrap_or((ShellClass::Execute, None))
     }
