@@ -129,7 +129,7 @@ class Claude:
         mid = f"msg_01{rng.getrandbits(92):023x}"
         request = f'"requestId":"req_011C{rng.getrandbits(80):020x}",' if facts["request_ids"] else ""
         hour, five = (usage["cache_write"], 0) if facts["hour_cache"] else (0, usage["cache_write"])
-        mixed = rng.random() < 0.4
+        mixed, ref = rng.random() < 0.4, uuid4(rng)
         waiting = []
         for k, (block, then) in enumerate(blocks):
             last = k == len(blocks) - 1
@@ -143,8 +143,9 @@ class Claude:
                 f'"cache_creation_input_tokens":{usage["cache_write"]},"cache_read_input_tokens":{usage["cache_read"]},"output_tokens":{shown},'
                 f'"output_tokens_details":{{"thinking_tokens":0}},"server_tool_use":{{"web_search_requests":0,"web_fetch_requests":0}},'
                 f'"service_tier":"standard","cache_creation":{{"ephemeral_1h_input_tokens":{hour},"ephemeral_5m_input_tokens":{five}}},'
-                f'"inference_geo":"","iterations":[],"speed":"standard","fallback_credit":null}},"stop_details":null}},"apiBlockIndex":{k},'
-                f'{request}"requestedModel":"{facts["model"]}","type":"assistant","uuid":"{own}","timestamp":"{self.now()}",{self.tail}'
+                f'"inference_geo":"","iterations":[],"speed":"standard","fallback_credit":null}},"stop_details":null}},"toolInputStreamMs":1,"apiBlockIndex":{k},'
+                f'{request}"requestRef":"{ref}","requestedModel":"{facts["model"]}","promptCacheRequested":"5m","type":"assistant","uuid":"{own}",'
+                f'"timestamp":"{self.now()}","perTurnEffort":null,"madeBy":"model",{self.tail}'
             )
             if then:
                 waiting.append((then, own))
@@ -158,8 +159,8 @@ class Claude:
 
     def thinking(self):
         rng = self.rng
-        signature = self.text.image(rng, skewed(rng, 420, 0.6, 200, 3_000))
-        return f'{{"type":"thinking","thinking":"{self.text.take(rng, skewed(rng, 300, 0.9, 40, 6_000))}","signature":"{signature}"}}', None
+        signature = self.text.image(rng, skewed(rng, 700, 0.6, 200, 4_000))
+        return f'{{"type":"thinking","thinking":"{self.text.take(rng, skewed(rng, 420, 0.9, 40, 8_000))}","signature":"{signature}"}}', None
 
     def step(self):
         """Thoughts, words and one to three calls, with their results."""
@@ -169,7 +170,7 @@ class Claude:
         if rng.random() < 0.4:
             blocks.append(self.thinking())
         if rng.random() < 0.45:
-            blocks.append(self.text_block(skewed(rng, 180, 0.8, 20, 4_000)))
+            blocks.append(self.text_block(skewed(rng, 260, 0.8, 20, 5_000)))
         for _ in range(rng.choice((1, 1, 1, 1, 1, 1, 1, 1, 2, 3))):
             blocks.append(self.call())
         self.answer(blocks)
@@ -219,7 +220,7 @@ class Claude:
         if name == "Bash" and self.facts["progress"] and rng.random() < 0.25:
             for second in range(2, rng.randrange(3, 7)):
                 self.progress(use, second)
-        size = skewed(rng, 620, 1.35, 12, 30_000)
+        size = skewed(rng, 900, 1.35, 12, 40_000)
         if rng.random() < 0.004:
             size = skewed(rng, 110_000, 0.9, 40_000, 480_000)  # the text stands on the line twice
         size = max(12, min(size, room // 3))
@@ -242,7 +243,7 @@ class Claude:
             f'"type":"tool_result","content":{content}{error}}}]}},"uuid":"{own}","timestamp":"{self.now()}","toolUseResult":{extra},'
             f'"sourceToolAssistantUUID":"{source}","permissionDecision":{{"decision":"accept","source":"config","reasonType":"mode"}},{self.tail}'
         )
-        if rng.random() < 0.25:
+        if rng.random() < 0.12:
             self.reminder()
 
     def outcome(self, name, body):
@@ -331,14 +332,14 @@ def save(path, writer):
 def session(home, text, rng, plan, body_rng=None):
     """Writes one session with its subagents; returns its true totals. `body_rng` makes it begin as a copy of another."""
     sid, cwd = plan["id"], plan["cwd"]
-    clock = Clock(body_rng or rng, plan["start"], plan["end"])
-    main = Claude(body_rng or rng, text, sid, cwd, plan["bytes"], clock)
+    copied, origin = None, plan["fork_of"] or plan
+    clock = Clock(body_rng or rng, origin["start"], origin["end"])
+    main = Claude(body_rng or rng, text, sid, cwd, origin["bytes"], clock)
     main.begin(text.words(main.rng, 9))
-    copied = None
     if body_rng:  # a fork: the same answers under the same ids in a second file
         main.work(plan["copied"])
         copied = {k: main.sum[k] for k in ("input", "output", "cache_read", "cache_write", "tool_calls", "failed")}
-        main.rng = rng
+        main.rng, main.budget, main.clock = rng, plan["bytes"], Clock(rng, clock.last + 60_000, plan["end"])
     share = plan["bytes"] / (len(plan["subagents"]) + 1)
     for k, size in enumerate(plan["subagents"]):
         main.work(share * (k + 0.5))
