@@ -169,9 +169,7 @@ impl Rules {
             let (mut class, pattern) = self.shell.classify(&command);
             if class == ShellClass::IrreversibleOutside {
                 // What can't be placed (a variable, another machine, names that come through a pipe) counts as outside.
-                let outside = |p: &String| {
-                    p.contains('$') || (!target::is_inside(p, cwd) && !target::is_scratch(p))
-                };
+                let outside = |p: &String| p.contains('$') || (!target::is_inside(p, cwd) && !target::is_scratch(p));
                 let is_outside = command.remote || paths.is_empty() || paths.iter().any(outside);
                 class = if is_outside { ShellClass::Irreversible } else { ShellClass::Execute };
             }

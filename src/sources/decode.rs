@@ -22,6 +22,8 @@ pub struct Batch {
     pub lines: u64,
     pub bytes: u64,
     pub skipped: u64,
+    /// How a source begins that is not recognised, for a person to see what it is.
+    pub begins: Option<Text>,
 }
 
 impl Batch {
@@ -82,16 +84,16 @@ impl Decoder {
         matches!(self.mind, Mind::Unknown)
     }
 
+    /// A line has said what this is.
+    pub fn is_recognised(&self) -> bool {
+        matches!(self.mind, Mind::Reading(_))
+    }
+
     pub fn format(&self) -> Option<Format> {
         match &self.mind {
             Mind::Reading(adapter) => Some(adapter.format()),
             _ => None,
         }
-    }
-
-    /// Bytes held of a line that is not whole.
-    pub fn held(&self) -> usize {
-        self.lines.held()
     }
 
     /// The next bytes.
@@ -121,20 +123,7 @@ impl Decoder {
         lines.finish(|at, line| mind.line(origin, at, line, clock, scratch, batch));
         batch.skipped += lines.take_skipped();
         if matches!(mind, Mind::Sniffing(held) if !held.is_empty()) {
-            batch.state = Some(mind.give_up());
-        }
-    }
-
-    /// The beginning of the first line of a source that is not recognised, for a person to see what it is.
-    pub fn first_words(line: &[u8]) -> Text {
-        Text::limited(&String::from_utf8_lossy(&line[..line.len().min(4 * SHOWN)]), SHOWN)
-    }
-
-    /// The first line held while the format is not known.
-    pub fn first_line(&self) -> Option<&[u8]> {
-        match &self.mind {
-            Mind::Sniffing(held) => held.first().map(|(_, line)| &line[..]),
-            _ => None,
+            mind.give_up(batch);
         }
     }
 }
@@ -167,15 +156,21 @@ impl Mind {
                     *self = Mind::Reading(adapter);
                     batch.state = Some(SourceState::Reading(format));
                 } else if held.len() >= SNIFF_LINES || held.iter().map(|(_, l)| l.len()).sum::<usize>() > MAX_LINE {
-                    batch.state = Some(self.give_up());
+                    self.give_up(batch);
                 }
             }
         }
     }
 
-    fn give_up(&mut self) -> SourceState {
+    fn give_up(&mut self, batch: &mut Batch) {
+        if let Mind::Sniffing(held) = self
+            && let Some((_, line)) = held.first()
+        {
+            let head = &line[..line.len().min(4 * SHOWN)];
+            batch.begins = Some(Text::limited(&String::from_utf8_lossy(head), SHOWN));
+        }
         *self = Mind::Unknown;
-        SourceState::Unknown
+        batch.state = Some(SourceState::Unknown);
     }
 }
 

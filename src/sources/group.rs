@@ -64,11 +64,20 @@ impl Grouper {
         groups
     }
 
+    /// Those of `files` that belong to the same run as `main`.
+    pub fn belonging_to(&mut self, main: &Path, files: Vec<Found>) -> Vec<Found> {
+        let mut key = |path: &Path| if is_rollout(path) { self.thread(path).0 } else { self.key(path).0 };
+        let wanted = key(main);
+        files.into_iter().filter(|file| key(&file.path) == wanted).collect()
+    }
+
     /// The run's key, and whether this is its main file.
     fn key(&mut self, path: &Path) -> (Key, bool) {
         let parent = path.parent().unwrap_or(path);
         if let Some(below) = path.ancestors().skip(1).find(|a| a.file_name().is_some_and(|n| n == "subagents"))
             && let Some(session) = below.parent()
+            // Somebody's folder may be called that too.
+            && with_jsonl(session).is_file()
         {
             return (Key::Path(session.to_owned()), false);
         }
@@ -90,7 +99,8 @@ impl Grouper {
             let short = id.split('-').next().unwrap_or(id);
             return (Key::Path(chats.join(short)), false);
         }
-        (Key::Path(path.with_extension("")), true)
+        let is_lines = path.extension().is_some_and(|e| e == "jsonl");
+        (Key::Path(if is_lines { path.with_extension("") } else { path.to_owned() }), true)
     }
 
     /// Rollouts: first lines are read only of recent files and of those that may belong to the same runs.
@@ -145,6 +155,12 @@ impl Group {
         let bytes = files.iter().map(|f| f.size).sum();
         Self { files, newest, bytes }
     }
+}
+
+fn with_jsonl(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".jsonl");
+    PathBuf::from(name)
 }
 
 fn is_rollout(path: &Path) -> bool {

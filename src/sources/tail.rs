@@ -115,6 +115,11 @@ impl Tail {
         self.kind
     }
 
+    /// A line has said what this is.
+    pub fn is_recognised(&self) -> bool {
+        self.decoder.is_recognised()
+    }
+
     /// Everything that was there at the beginning has been read; from now on lines are read as they are written.
     pub fn go_live(&mut self) {
         self.is_live = true;

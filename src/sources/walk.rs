@@ -21,6 +21,8 @@ pub struct Found {
     /// When it was written last; of a database, it or its log.
     pub mtime: Stamp,
     pub size: u64,
+    /// The user pointed at this very file.
+    pub named: bool,
 }
 
 impl Found {
@@ -28,14 +30,19 @@ impl Found {
         let meta = fs::metadata(path)?;
         let mut mtime = meta.modified().map_or(Stamp(0), clock::stamp);
         let mut size = meta.len();
-        if path.extension().is_some_and(|e| e == "db")
+        if is_database(path)
             && let Ok(wal) = fs::metadata(wal_of(path))
         {
             mtime = mtime.max(wal.modified().map_or(Stamp(0), clock::stamp));
             size += wal.len();
         }
-        Ok(Self { path: path.to_owned(), layout, mtime, size })
+        Ok(Self { path: path.to_owned(), layout, mtime, size, named: false })
     }
+}
+
+/// Whether a file is a database, going by its name.
+pub fn is_database(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "db")
 }
 
 /// The write-ahead log beside a database.
