@@ -30,7 +30,7 @@ enum Piece {
 pub fn read_now(plan: &Plan, sink: &mut dyn FnMut(Msg)) {
     let mut finder = Finder::new(plan);
     let looked = finder.look(plan.now);
-    let mut places = looked.places;
+    let mut places: Vec<_> = looked.places.into_iter().map(|(_, place)| place).collect();
     sink(Msg::Looked(places.clone()));
     let cutoff = finder.cutoff(plan.now);
     let mut counts = Counts::new(&looked.groups);

@@ -27,6 +27,7 @@ pub struct Batch {
 }
 
 impl Batch {
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.state.is_none() && self.events.is_empty() && self.lines == 0 && self.bytes == 0 && self.skipped == 0
     }

@@ -18,7 +18,8 @@ use crate::engine::Place;
 /// What one look around found.
 #[derive(Debug, Default)]
 pub struct Looked {
-    pub places: Vec<Place>,
+    /// Each with its path as it is, not as it is shown.
+    pub places: Vec<(PathBuf, Place)>,
     /// Runs to be read, newest first.
     pub groups: Vec<Group>,
 }
@@ -69,18 +70,27 @@ impl Finder {
         self.window.map_or(Stamp(i64::MIN), |window| Stamp(now.0.saturating_sub(window.0)))
     }
 
+    /// Whether a look around would take the file at `path`.
+    pub fn takes(&self, path: &Path) -> bool {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+        self.roots.iter().any(|root| {
+            let below = path.strip_prefix(&root.path).map(|rest| rest.components().count());
+            below.is_ok_and(|levels| levels > 0 && root.layout.takes(levels - 1, name))
+        }) || self.files.iter().any(|file| file == path || path.starts_with(file.with_extension("")))
+    }
+
     pub fn look(&mut self, now: Stamp) -> Looked {
         let cutoff = self.cutoff(now);
         let mut looked = Looked::default();
         let mut found = Vec::new();
         for root in self.roots.clone() {
             let walk = walk(&root);
-            looked.places.push(self.place(&root, &walk, cutoff));
+            looked.places.push((root.path.clone(), self.place(&root, &walk, cutoff)));
             found.extend(walk.files);
         }
         for path in self.files.clone() {
             let (files, place) = named(&path, &mut self.grouper);
-            looked.places.push(place);
+            looked.places.push((path, place));
             found.extend(files);
         }
         // Named twice, or named and below a named directory: read once, as named.

@@ -83,6 +83,7 @@ impl Lines {
     }
 
     /// Bytes held of a line that is not whole.
+    #[cfg(test)]
     pub fn held(&self) -> usize {
         self.held.len()
     }

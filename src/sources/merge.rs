@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::source::{Cx, Source, emit};
+use super::source::{Cx, Source};
 use super::tail::{CHUNK, Step};
 use super::walk::Found;
 use crate::domain::event::Event;
@@ -42,9 +42,12 @@ impl Merge {
         let alone = self.lanes.len() == 1;
         let piece = (TOTAL / self.lanes.len().max(1)).clamp(LEAST, CHUNK).min(cx.buffer.len());
         for lane in self.lanes.iter_mut().filter(|lane| lane.queue.is_empty() && !lane.done) {
-            lane.fill(cx, piece, finish);
+            let events = lane.read(cx, piece, finish);
             if alone {
-                lane.pass_on(cx);
+                // With nothing to merge with, order in the file is the order.
+                lane.source.emit(events, cx.sink);
+            } else {
+                lane.queue_up(events);
             }
         }
         self.pass_on(cx);
@@ -76,7 +79,7 @@ impl Merge {
 }
 
 impl Lane {
-    fn fill(&mut self, cx: &mut Cx<'_>, piece: usize, finish: bool) {
+    fn read(&mut self, cx: &mut Cx<'_>, piece: usize, finish: bool) -> Vec<(Event, u64)> {
         let mut events = Vec::new();
         let (registry, sink) = (&mut *cx.registry, &mut *cx.sink);
         let mut part = Cx { registry, sink, buffer: &mut cx.buffer[..piece], now: cx.now, cutoff: cx.cutoff };
@@ -87,17 +90,13 @@ impl Lane {
             }
             self.source.close();
         }
+        events
+    }
+
+    fn queue_up(&mut self, events: Vec<(Event, u64)>) {
         for (event, offset) in events {
             self.newest = self.newest.max(event.at.unwrap_or(self.newest));
             self.queue.push_back((self.newest, event, offset));
-        }
-    }
-
-    /// With nothing to merge with, order in the file is the order.
-    fn pass_on(&mut self, cx: &mut Cx<'_>) {
-        let events = self.queue.drain(..).map(|(_, event, offset)| (event, offset)).collect();
-        if let Some(number) = self.source.number() {
-            emit(number, events, cx.sink);
         }
     }
 }

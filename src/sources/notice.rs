@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use notify::event::{CreateKind, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::discover::Finder;
@@ -91,11 +92,6 @@ impl Notice {
             }
         }
     }
-
-    /// Somewhere changes are not told, so everything has to be looked at often.
-    pub fn is_partial(&self) -> bool {
-        !self.failed.is_empty()
-    }
 }
 
 /// Notes that `path`, or the nearest directory above it that is there, is to be watched; returns which.
@@ -122,7 +118,12 @@ fn pass_on(inbox: &Inbox, event: Event) {
     if event.kind.is_access() {
         return;
     }
-    let rescan = event.need_rescan() || matches!(event.kind, EventKind::Create(_) | EventKind::Any);
-    let renamed = matches!(event.kind, EventKind::Modify(notify::event::ModifyKind::Name(_)));
-    inbox.changed(event.paths, rescan || renamed);
+    // A folder that appears may hold files already.
+    let folder = match event.kind {
+        EventKind::Create(CreateKind::File) => false,
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_)) => event.paths.iter().any(|path| path.is_dir()),
+        _ => false,
+    };
+    let rescan = event.need_rescan() || folder || matches!(event.kind, EventKind::Any);
+    inbox.changed(event.paths, rescan);
 }

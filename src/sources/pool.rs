@@ -25,6 +25,9 @@ const OPEN_FOR: Duration = Duration::from_secs(10);
 const MAX_OPEN: usize = 64;
 /// A source counts as busy so long after its last line.
 const BUSY_FOR: Duration = Duration::from_secs(600);
+/// A database is looked into so seldom, and for at most one part in so many of the time.
+const COSTLY_PAUSE: Duration = Duration::from_millis(50);
+const COSTLY_SHARE: u32 = 20;
 /// Progress is told after so much work.
 const TELL_AFTER: Duration = Duration::from_millis(50);
 const TELL_BYTES: u64 = 16 << 20;
@@ -43,7 +46,11 @@ pub struct Pool {
     unknown: HashMap<PathBuf, (Stamp, u64)>,
     /// Followed sources that have more to read at once.
     more: VecDeque<PathBuf>,
-    places: Vec<Place>,
+    /// Changed sources that are costly to look into, with the time from which they may be.
+    later: HashMap<PathBuf, Duration>,
+    /// What the last look around found, and what was told of it.
+    places: Vec<(PathBuf, Place)>,
+    told: Option<Vec<Place>>,
     /// Why changes are not told by the system, per place.
     troubles: HashMap<PathBuf, Text>,
     progress: Progress,
@@ -54,6 +61,8 @@ pub struct Pool {
 struct Live {
     source: Source,
     changed: Duration,
+    /// Not looked into before.
+    next: Duration,
 }
 
 impl Pool {
@@ -67,7 +76,9 @@ impl Pool {
             known: HashSet::new(),
             unknown: HashMap::new(),
             more: VecDeque::new(),
+            later: HashMap::new(),
             places: Vec::new(),
+            told: None,
             troubles: HashMap::new(),
             progress: Progress::default(),
             told_at: (Duration::ZERO, 0),
@@ -89,10 +100,11 @@ impl Pool {
         self.registry.add(Kept::Pipe)
     }
 
-    /// Looks around; what is new is to be read from now on. Places are told when they changed.
+    /// Looks around; what is new is to be read from now on.
     pub fn discover(&mut self, now: Stamp, sink: &mut dyn FnMut(Msg)) {
         let looked = self.finder.look(now);
-        self.tell_places(looked.places, sink);
+        self.places = looked.places;
+        self.tell_places(sink);
         let mut fresh: Vec<Group> = Vec::new();
         for mut group in looked.groups {
             group.files.retain(|file| {
@@ -124,30 +136,19 @@ impl Pool {
         };
     }
 
-    /// Tells the places again if what is known of them changed.
-    pub fn tell_troubles(&mut self, sink: &mut dyn FnMut(Msg)) {
-        let places = self.places.iter().cloned().map(|mut place| {
-            place.trouble = None;
+    /// Tells the places if what is known of them changed.
+    pub fn tell_places(&mut self, sink: &mut dyn FnMut(Msg)) {
+        let place = |(path, place): &(PathBuf, Place)| {
+            let mut place = place.clone();
+            let unknown = self.unknown.keys().filter(|file| file.starts_with(path)).count();
+            let words = || Text::new(&format!("{unknown} files in no known format"));
+            let polled = self.troubles.get(path).cloned();
+            place.trouble = place.trouble.or(polled).or_else(|| (unknown > 0).then(words));
             place
-        });
-        let places = places.collect();
-        self.tell_places(places, sink);
-    }
-
-    fn tell_places(&mut self, mut places: Vec<Place>, sink: &mut dyn FnMut(Msg)) {
-        for place in &mut places {
-            let root = Path::new(place.path.as_str());
-            let unknown = self.unknown.keys().filter(|path| path.starts_with(root)).count();
-            if place.agent.is_none() && unknown > 0 {
-                let words = format!("{unknown} files in no known format");
-                place.trouble.get_or_insert_with(|| Text::new(&words));
-            }
-            if let Some(trouble) = self.troubles.get(root) {
-                place.trouble.get_or_insert_with(|| trouble.clone());
-            }
-        }
-        if places != self.places || places.is_empty() {
-            self.places.clone_from(&places);
+        };
+        let places: Vec<Place> = self.places.iter().map(place).collect();
+        if self.told.as_ref() != Some(&places) {
+            self.told = Some(places.clone());
             sink(Msg::Looked(places));
         }
     }
@@ -203,11 +204,11 @@ impl Pool {
                 continue;
             }
             source.go_live();
-            self.live.insert(path.clone(), Live { source, changed: clock::elapsed() });
+            self.live.insert(path.clone(), Live { source, changed: clock::elapsed(), next: Duration::ZERO });
             self.changed(&path, now, sink);
         }
         if self.pending.is_empty() && self.reading.is_empty() && !self.unknown.is_empty() {
-            self.tell_troubles(sink);
+            self.tell_places(sink);
         }
     }
 
@@ -232,6 +233,11 @@ impl Pool {
             self.promote(path);
             return;
         };
+        let began = clock::elapsed();
+        if began < live.next {
+            self.later.insert(path.to_owned(), live.next);
+            return;
+        }
         let cutoff = self.finder.cutoff(now);
         let mut events = Vec::new();
         let mut cx = Cx { registry: &mut self.registry, sink, buffer: &mut self.buffer, now, cutoff };
@@ -251,6 +257,10 @@ impl Pool {
                 break;
             }
         }
+        if live.source.is_costly() {
+            let ended = clock::elapsed();
+            live.next = ended + COSTLY_PAUSE.max(ended.saturating_sub(began) * COSTLY_SHARE);
+        }
         if live.source.is_open() && self.live.values().filter(|live| live.source.is_open()).count() > MAX_OPEN {
             self.live.get_mut(path).into_iter().for_each(|live| live.source.close());
         }
@@ -266,6 +276,23 @@ impl Pool {
         } else if let Some(at) = self.reading.iter().position(|(_, group)| has(group)) {
             let entry = self.reading.remove(at);
             self.reading.push(entry);
+        }
+    }
+
+    /// When the next change is due that was put off.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.later.values().min().copied()
+    }
+
+    /// Reads the changes that were put off and are due.
+    pub fn catch_up(&mut self, now: Stamp, sink: &mut dyn FnMut(Msg)) {
+        let clock = clock::elapsed();
+        if self.next_due().is_none_or(|due| due > clock) {
+            return;
+        }
+        let due: Vec<PathBuf> = self.later.extract_if(|_, at| *at <= clock).map(|(path, _)| path).collect();
+        for path in due {
+            self.changed(&path, now, sink);
         }
     }
 

@@ -106,15 +106,16 @@ impl Source {
         }
     }
 
-    pub fn is_named(&self) -> bool {
-        self.named
-    }
-
     pub fn has_changed(&self) -> bool {
         match &self.feed {
             Feed::File(tail) => tail.has_changed(),
             Feed::Database(database) => database.has_changed(),
         }
+    }
+
+    /// Looking into it costs more than reading what was added.
+    pub fn is_costly(&self) -> bool {
+        matches!(self.feed, Feed::Database(_))
     }
 
     pub fn is_open(&self) -> bool {
@@ -207,13 +208,15 @@ fn feed(kept: &Kept) -> Option<Feed> {
 }
 
 /// Passes on events in messages of bounded size.
-pub fn emit(source: u32, mut events: Vec<(Event, u64)>, sink: &mut dyn FnMut(Msg)) {
-    while events.len() > EVENTS {
-        let rest = events.split_off(EVENTS);
-        sink(Msg::Events { source, events });
-        events = rest;
+pub fn emit(source: u32, events: Vec<(Event, u64)>, sink: &mut dyn FnMut(Msg)) {
+    if events.len() <= EVENTS {
+        if !events.is_empty() {
+            sink(Msg::Events { source, events });
+        }
+        return;
     }
-    if !events.is_empty() {
-        sink(Msg::Events { source, events });
+    let mut rest = events.into_iter();
+    while rest.len() > 0 {
+        sink(Msg::Events { source, events: rest.by_ref().take(EVENTS).collect() });
     }
 }

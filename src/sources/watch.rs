@@ -1,6 +1,6 @@
 //! The thread that reads: first what is there, newest run first, then what is added. Changes go before history.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -67,6 +67,7 @@ struct Watch {
     poll_at: Duration,
     look_at: Duration,
     again_at: Option<Duration>,
+    again: u8,
     /// Not before this may a change cause another look around.
     look_after: Duration,
     /// Raised when a run is asked for; who reads an older one gives up.
@@ -98,13 +99,14 @@ impl Watch {
             poll_at: Duration::ZERO,
             look_at: Duration::ZERO,
             again_at: None,
+            again: 0,
             look_after: Duration::ZERO,
             wanted: Arc::default(),
         }
     }
 
     fn run(mut self) {
-        self.look_around_quietly();
+        self.look_around(false);
         self.start_pipes();
         self.out.flush();
         let mut notice = Notice::new(self.inbox.clone());
@@ -114,8 +116,8 @@ impl Watch {
             let mail = if self.pool.has_more() {
                 self.inbox.take()
             } else {
-                let due = self.poll_at.min(self.look_at).min(self.again_at.unwrap_or(Duration::MAX));
-                self.inbox.wait(earliest, due)
+                let due = [Some(self.poll_at), Some(self.look_at), self.again_at, self.pool.next_due()];
+                self.inbox.wait(earliest, due.into_iter().flatten().min().unwrap_or_default())
             };
             if mail.stop {
                 break;
@@ -142,11 +144,13 @@ impl Watch {
             if self.pool.knows(&path) {
                 self.pool.changed(&path, now, &mut |msg| self.out.waiting.push(msg));
             } else {
-                look |= may_be_source(&path);
+                look |= self.pool.finder().takes(&path);
             }
         }
         if look {
-            self.again_at.get_or_insert(self.look_after.max(clock::elapsed()));
+            let soon = self.look_after.max(clock::elapsed());
+            self.again_at = Some(self.again_at.map_or(soon, |at| at.min(soon)));
+            self.again = 2;
         }
         if let Some(request) = mail.history {
             self.start_history(request);
@@ -161,27 +165,28 @@ impl Watch {
     fn keep_up(&mut self, notice: &mut Notice) {
         let clock = clock::elapsed();
         if self.again_at.is_some_and(|at| clock >= at) {
-            let is_first = clock >= self.look_after;
-            self.look_around_quietly();
-            self.again_at = is_first.then_some(clock + LOOK_AGAIN);
-            if self.again_at.is_some() {
-                self.look_after = self.look_after.max(clock + LOOK_AGAIN + Duration::from_millis(1));
-            }
+            self.look_around(false);
             self.cover(notice);
+            self.again = self.again.saturating_sub(1);
+            self.again_at = (self.again > 0).then_some(clock + LOOK_AGAIN);
         }
         if clock >= self.look_at {
-            self.look_around_quietly();
+            self.look_around(true);
             self.cover(notice);
-            self.poll(true);
         }
+        self.pool.catch_up(clock::now(), &mut |msg| self.out.waiting.push(msg));
         if clock >= self.poll_at {
             self.poll(false);
         }
     }
 
-    fn look_around_quietly(&mut self) {
+    /// Looks for new files and (`all`) at every source that is followed.
+    fn look_around(&mut self, all: bool) {
         let began = clock::elapsed();
         self.pool.discover(clock::now(), &mut |msg| self.out.waiting.push(msg));
+        if all {
+            self.poll(true);
+        }
         let ended = clock::elapsed();
         let took = ended.saturating_sub(began);
         self.look_at = ended + LOOK_AROUND.max(took * SHARE);
@@ -199,9 +204,7 @@ impl Watch {
         for (place, trouble) in notice.cover(self.pool.finder()) {
             self.pool.set_trouble(&place, trouble);
         }
-        if notice.is_partial() {
-            self.pool.tell_troubles(&mut |msg| self.out.waiting.push(msg));
-        }
+        self.pool.tell_places(&mut |msg| self.out.waiting.push(msg));
     }
 
     /// Standard input and pipes have a thread each: reading them waits.
@@ -248,10 +251,6 @@ fn as_source(path: PathBuf) -> PathBuf {
         Some(db) => PathBuf::from(db),
         None => path,
     }
-}
-
-fn may_be_source(path: &Path) -> bool {
-    path.extension().is_none_or(|ending| ["jsonl", "json", "ndjson", "log", "db"].iter().any(|known| ending == *known))
 }
 
 #[cfg(test)]
