@@ -117,9 +117,7 @@ pub enum Command {
     /// Print the JSON Schema of redkey's own events
     Schema,
     /// Print a shell's completion script
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
 }

@@ -6,17 +6,18 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use crossterm::event::{Event as TermEvent, EventStream};
+use crossterm::event::{Event as TermEvent, EventStream, KeyCode, KeyEvent, KeyModifiers};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
+use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::{Effect, Model, Msg};
 use crate::sources::{Handle, Request};
-use crate::ui::terminal::Terminal;
-use crate::ui::theme::Theme;
+use crate::ui::terminal::{Guard, Screen};
+use crate::ui::theme::{Depth, Theme};
 use crate::ui::{Action, Input, Ui};
 
 /// Frames a second at most.
@@ -39,13 +40,18 @@ pub struct Runtime {
     pub model: Model,
     pub ui: Ui,
     pub theme: Theme,
+    /// Finds a theme by the name that somebody typed.
+    pub themes: Box<dyn Fn(&str) -> Result<Theme>>,
+    pub depth: Depth,
     pub sources: Handle,
     pub incoming: mpsc::Receiver<Vec<Msg>>,
+    /// The window's title as it stands.
+    pub title: Text,
 }
 
 impl Runtime {
     /// Runs until somebody quits. The terminal is left as it was found.
-    pub async fn run(mut self, terminal: &mut Terminal) -> Result<Exit> {
+    pub async fn run(mut self, guard: &mut Guard, screen: &mut Screen) -> Result<Exit> {
         let mut keys = EventStream::new();
         let mut signals = Signals::new()?;
         let mut dirty = true;
@@ -53,8 +59,7 @@ impl Runtime {
         let mut next_tick = tokio_now() + Duration::from_secs(1);
         loop {
             if dirty && tokio_now() >= next_frame {
-                let now = clock::now();
-                terminal.draw(|frame| crate::ui::draw(frame, &self.model, &self.ui, &self.theme, now))?;
+                self.draw(guard, screen)?;
                 dirty = false;
                 next_frame = tokio_now() + Duration::from_millis(1_000 / FRAMES);
             }
@@ -62,7 +67,7 @@ impl Runtime {
                 biased;
                 Some(signal) = signals.next() => return Ok(Exit::Signal(signal)),
                 key = keys.next() => match key {
-                    Some(Ok(event)) => match self.input(event, terminal)? {
+                    Some(Ok(event)) => match self.input(event, guard, screen)? {
                         Some(exit) => return Ok(exit),
                         None => dirty = true,
                     },
@@ -74,7 +79,6 @@ impl Runtime {
                 () = sleep_until(next_tick) => {
                     let now = clock::now();
                     self.apply(Msg::Tick, now);
-                    self.ui.tick(&self.model, now);
                     dirty |= self.is_moving(now);
                     next_tick = tokio_now() + until_next_second(now);
                 }
@@ -97,8 +101,19 @@ impl Runtime {
                 batch = self.incoming.try_recv().ok();
             }
         }
-        self.ui.tick(&self.model, now);
         stale
+    }
+
+    fn draw(&mut self, guard: &Guard, screen: &mut Screen) -> Result<()> {
+        let now = clock::now();
+        self.ui.refresh(&self.model, now);
+        screen.draw(|frame| crate::ui::draw(frame, &self.model, &self.ui, &self.theme, now))?;
+        let title = self.ui.title(&self.model, now);
+        if title != self.title {
+            guard.title(&title)?;
+            self.title = title;
+        }
+        Ok(())
     }
 
     fn apply(&mut self, msg: Msg, now: Stamp) -> bool {
@@ -106,8 +121,9 @@ impl Runtime {
         for effect in self.model.apply(msg, now) {
             match effect {
                 Effect::Redraw => stale = true,
-                Effect::ReadHistory { run, sources } => self.sources.request(Request::ReadHistory {
+                Effect::ReadHistory { run, id, sources } => self.sources.request(Request::ReadHistory {
                     run,
+                    id,
                     sources,
                     rules: self.model.rules.clone(),
                     prices: self.model.prices.clone(),
@@ -118,10 +134,11 @@ impl Runtime {
         stale
     }
 
-    fn input(&mut self, event: TermEvent, terminal: &mut Terminal) -> Result<Option<Exit>> {
+    fn input(&mut self, event: TermEvent, guard: &mut Guard, screen: &mut Screen) -> Result<Option<Exit>> {
         let now = clock::now();
         let input = match event {
             TermEvent::Key(key) if key.is_release() => return Ok(None),
+            TermEvent::Key(key) if is_ctrl(&key, 'c') => return Ok(Some(Exit::Signal(2))),
             TermEvent::Key(key) => Input::Key(key),
             TermEvent::Paste(text) => Input::Paste(text),
             TermEvent::Mouse(mouse) => Input::Mouse(mouse),
@@ -131,8 +148,13 @@ impl Runtime {
         for action in self.ui.handle(input, &self.model, now) {
             match action {
                 Action::Quit => return Ok(Some(Exit::Quit)),
-                Action::Suspend => terminal.suspend()?,
-                Action::Mouse(on) => terminal.capture_mouse(on)?,
+                Action::Suspend => guard.lend(screen, stop_self)?,
+                Action::Mouse(on) => guard.set_mouse(on)?,
+                Action::Clear => screen.clear()?,
+                Action::Theme(name) => match (self.themes)(&name) {
+                    Ok(theme) => self.theme = theme.at(self.depth),
+                    Err(error) => self.ui.say(Text::new(&format!("{error:#}"))),
+                },
                 Action::Send(msg) => {
                     self.apply(msg, now);
                 }
@@ -144,7 +166,7 @@ impl Runtime {
 
     /// Does anything on the screen change by time alone?
     fn is_moving(&self, now: Stamp) -> bool {
-        !self.model.progress.is_done() || self.ui.is_animating(now) || self.model.runs().any(|run| run.ticks(now, &self.model.rules))
+        !self.model.progress.is_done() || self.model.runs().any(|run| run.ticks(now, &self.model.rules))
     }
 }
 
@@ -152,6 +174,16 @@ impl Runtime {
 #[expect(clippy::disallowed_methods, reason = "the loop's own timers")]
 fn tokio_now() -> Instant {
     Instant::now()
+}
+
+fn is_ctrl(key: &KeyEvent, letter: char) -> bool {
+    key.code == KeyCode::Char(letter) && key.modifiers.contains(KeyModifiers::CONTROL)
+}
+
+/// Stops this process as Ctrl-Z does in a shell; returns when it is continued.
+fn stop_self() -> std::io::Result<()> {
+    // The default action of SIGTSTP, which raw mode keeps the terminal from sending.
+    signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)
 }
 
 /// Ticks fall just after whole seconds, so that all clocks on the screen change together.

@@ -18,7 +18,7 @@ pub fn score(setup: &Setup, paths: &[PathBuf], json: bool, out: &mut dyn Write) 
     let rules = setup.rules.clone();
     let mut score = Score::default();
     let mut scorers: HashMap<u32, Scorer> = HashMap::new();
-    sources::read_now(plan, &mut |msg| match msg {
+    sources::read_now(&plan, &mut |msg| match msg {
         Msg::Events { source, events } => {
             for (event, offset) in events {
                 let at = event.at.unwrap_or(now);

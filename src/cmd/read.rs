@@ -42,7 +42,7 @@ pub fn model(setup: &Setup) -> Model {
 pub fn read(setup: &Setup, plan: Plan, mut each: impl FnMut(&Model, &Msg)) -> Model {
     let mut model = model(setup);
     let now = plan.now;
-    sources::read_now(plan, &mut |msg| {
+    sources::read_now(&plan, &mut |msg| {
         each(&model, &msg);
         model.apply(msg, now);
     });

@@ -34,7 +34,7 @@ pub fn run(setup: &Setup, name: &str, follow: bool, json: bool, out: &mut dyn Wr
     let wanted = (!path.exists()).then_some(name);
     let mut model = read::model(setup);
     let now = plan.now;
-    sources::read_now(plan, &mut |msg| {
+    sources::read_now(&plan, &mut |msg| {
         each_event(&mut model, msg, now, |model| {
             if failed.is_ok() {
                 failed = printer.news(model, wanted, out);
@@ -52,7 +52,7 @@ pub fn run(setup: &Setup, name: &str, follow: bool, json: bool, out: &mut dyn Wr
 fn follow_plan(setup: &Setup, plan: Plan, wanted: Option<&str>, json: bool, out: &mut dyn Write) -> Result<()> {
     let ends_with_input = plan.targets.iter().any(|t| matches!(t, sources::Target::Stdin));
     let (tx, mut rx) = mpsc::channel(64);
-    let _watcher = sources::spawn(plan, tx);
+    let _watcher = sources::spawn(plan, tx)?;
     let mut model = read::model(setup);
     let mut printer = Printer { json, seen: Default::default() };
     while let Some(batch) = rx.blocking_recv() {

@@ -7,11 +7,14 @@ use tokio::sync::mpsc;
 
 use super::{Setup, needs_terminal, read};
 use crate::cli::{Cli, ColorWhen};
+use crate::config;
 use crate::engine::Model;
 use crate::runtime::{self, Exit, Runtime};
 use crate::sources::{self, Plan};
-use crate::ui::terminal::Terminal;
-use crate::ui::theme::{ColorEnv, Depth, Theme};
+use crate::domain::text::Text;
+use crate::domain::time::Span;
+use crate::ui::terminal::Guard;
+use crate::ui::theme::{Depth, Environment, Theme, When};
 use crate::ui::{Options, Ui};
 
 /// Opens the screen on `paths`, or on the default places; the exit code.
@@ -23,23 +26,26 @@ pub fn run(cli: &Cli, setup: &Setup, paths: &[PathBuf]) -> Result<u8> {
 /// The screen on a plan.
 pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
     let depth = depth(cli.look.color);
-    let theme = theme(setup, &cli.look.theme)?.at(depth);
+    let themes = theme_finder(config::Dirs::find());
+    let theme = themes(&cli.look.theme)?.at(depth);
     let options = Options {
+        size: crossterm::terminal::size().unwrap_or((80, 24)),
         ascii: cli.look.ascii || !speaks_utf8(),
         reduced_motion: cli.look.reduced_motion,
-        notes: setup.loaded.warnings.clone(),
+        mouse: false,
+        utc_offset: Span::secs(i64::from(chrono::Offset::fix(chrono::Local::now().offset()).local_minus_utc())),
+        warnings: setup.loaded.warnings.iter().map(|w| Text::new(&w.to_string())).collect(),
     };
     let model: Model = read::model(setup);
     let (tx, incoming) = mpsc::channel(runtime::BATCHES);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let exit = runtime.block_on(async {
         // Raw mode first: what is typed meanwhile must not be echoed.
-        let mut terminal = Terminal::enter()?;
-        let sources = sources::spawn(plan, tx);
-        let loop_ = Runtime { model, ui: Ui::new(options), theme, sources, incoming };
-        let exit = loop_.run(&mut terminal).await;
-        terminal.leave()?;
-        exit
+        let (mut guard, mut screen) = Guard::take(options.mouse)?;
+        let sources = sources::spawn(plan, tx)?;
+        let title = Text::default();
+        let ui = Ui::new(options);
+        Runtime { model, ui, theme, themes, depth, sources, incoming, title }.run(&mut guard, &mut screen).await
     })?;
     // A reader may still be blocked on standard input; it must not keep the program.
     runtime.shutdown_background();
@@ -51,32 +57,33 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
 
 fn depth(when: ColorWhen) -> Depth {
     let var = |name: &str| std::env::var(name).ok();
-    let env = ColorEnv {
-        no_color: var("NO_COLOR"),
-        clicolor_force: var("CLICOLOR_FORCE"),
-        clicolor: var("CLICOLOR"),
-        colorterm: var("COLORTERM"),
-        term: var("TERM"),
-        is_terminal: true,
+    let vars = ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "COLORTERM", "TERM"].map(var);
+    let [no_color, clicolor_force, clicolor, colorterm, term] = vars.each_ref().map(Option::as_deref);
+    let env = Environment { no_color, clicolor_force, clicolor, colorterm, term, is_tty: true };
+    let when = match when {
+        ColorWhen::Auto => When::Auto,
+        ColorWhen::Always => When::Always,
+        ColorWhen::Never => When::Never,
     };
-    let flag = match when {
-        ColorWhen::Auto => None,
-        ColorWhen::Always => Some(true),
-        ColorWhen::Never => Some(false),
-    };
-    Depth::detect(flag, &env)
+    Depth::detect(when, &env)
 }
 
-/// A theme by its name, or from a file: the given path, or that name among the user's own themes.
-fn theme(setup: &Setup, name: &str) -> Result<Theme> {
-    if let Some(theme) = Theme::embedded(name) {
-        return Ok(theme);
-    }
-    let own = setup.loaded.dirs.config.join("themes").join(format!("{name}.toml"));
-    let path = if name.contains(['/', '.']) { PathBuf::from(name) } else { own };
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("no theme `{name}`: {}\nhint: default, light, mono, high-contrast, or a file", path.display()))?;
-    Theme::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+/// Finds themes: shipped ones by name, the user's own by name, any by its path.
+fn theme_finder(dirs: Option<config::Dirs>) -> Box<dyn Fn(&str) -> Result<Theme>> {
+    // Without a home directory there are no themes of one's own.
+    let own = dirs.map_or_else(PathBuf::new, |dirs| dirs.config.join("themes"));
+    Box::new(move |name| {
+        if let Some(theme) = Theme::named(name) {
+            return Ok(theme);
+        }
+        let path = if name.contains(['/', '.']) { PathBuf::from(name) } else { own.join(format!("{name}.toml")) };
+        let text = std::fs::read_to_string(&path).with_context(|| {
+            let names: Vec<&str> = Theme::names().collect();
+            format!("no theme {name} at {}\nhint: {}, or a file", path.display(), names.join(", "))
+        })?;
+        let lookup = |parent: &str| std::fs::read_to_string(own.join(format!("{parent}.toml"))).ok();
+        Ok(Theme::parse(&text, &lookup)?)
+    })
 }
 
 /// Does the locale say UTF-8? POSIX order: LC_ALL, LC_CTYPE, LANG. Unset is taken as yes: most terminals are.

@@ -62,7 +62,7 @@ pub enum Effect {
     /// The screen is stale.
     Redraw,
     /// Read a run's sources from the start and answer with [`Msg::History`].
-    ReadHistory { run: u32, sources: Vec<u32> },
+    ReadHistory { run: u32, id: RunId, sources: Vec<u32> },
     /// Read one line and answer with [`Msg::Detail`].
     ReadDetail(Origin),
 }
@@ -236,7 +236,7 @@ impl Model {
         let wanted = run.and_then(|number| self.runs.get(number as usize));
         match wanted {
             Some(t) if t.run.statement.forgotten() > 0 || t.run.timeline.forgotten() > 0 => {
-                let effect = Effect::ReadHistory { run: t.run.number, sources: t.sources.clone() };
+                let effect = Effect::ReadHistory { run: t.run.number, id: t.run.id.clone(), sources: t.sources.clone() };
                 vec![effect, Effect::Redraw]
             }
             _ => vec![Effect::Redraw],
