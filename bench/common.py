@@ -45,7 +45,11 @@ class Home:
 
     def __init__(self, corpus, links=True):
         parent = os.path.dirname(corpus)
-        self.top = tempfile.mkdtemp(prefix="home-", dir=parent)
+        for left in os.listdir(parent):  # of a measurement that was killed
+            pid = left.split("-")[1] if left.startswith("home-") else ""
+            if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+                shutil.rmtree(os.path.join(parent, left), ignore_errors=True)
+        self.top = tempfile.mkdtemp(prefix=f"home-{os.getpid()}-", dir=parent)
         self.path = os.path.join(self.top, "home")
         if links:
             shutil.copytree(os.path.join(corpus, "home"), self.path, copy_function=link, symlinks=True)

@@ -126,11 +126,12 @@ def check(out, sessions, what):
 def cases(args, home, change):
     """(name, argv, environment, what to do before) in the order of a round."""
     nothing, list_ = lambda: None, []
-    newlines = os.path.join(os.path.dirname(args.redkey), "examples/newlines")
-    if os.path.isfile(newlines):
+    places = (os.path.dirname(args.redkey), os.path.join(ROOT, "target/release"))
+    newlines = next((p for p in (os.path.join(d, "examples/newlines") for d in places) if os.path.isfile(p)), None)
+    if newlines:
         list_.append(("newline count, 2 threads", [newlines, home.path], home.env(), home.forget))
     else:
-        print(f"no {newlines}: build it with `cargo build --release --examples`", file=sys.stderr)
+        print(f"no {places[0]}/examples/newlines: build it with `cargo build --release --examples`", file=sys.stderr)
     if os.path.isfile(args.redkey):
         ls = [args.redkey, "ls", "--all", "--json"]
         list_ += [

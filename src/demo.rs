@@ -110,12 +110,11 @@ impl Script {
     fn started(&self) -> Vec<Line> {
         vec![
             self.line(Event::RunStarted(RunStarted {
-                agent: Some(format!("demo-{}", self.character.name())),
+                agent: Some(self.character.name().into()),
                 version: Some("1.0".into()),
                 title: Some(self.character.title().into()),
                 cwd: Some(self.cwd.clone()),
                 model: Some("claude-sonnet-4-5".into()),
-                label: Some("demo".into()),
                 budget: Some(self.character.budget().into()),
                 interactive: Some(self.character == Character::Asking),
                 ..RunStarted::default()

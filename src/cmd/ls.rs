@@ -60,7 +60,7 @@ fn row(run: &Run, model: &Model, now: Stamp) -> [String; 11] {
     };
     [
         run.state(now, rules).name().to_owned(),
-        run.id.agent.name().to_owned(),
+        run.agent().to_owned(),
         run.facts.model.to_string(),
         run.project().to_owned(),
         run.left(now, rules).hms(),

@@ -42,7 +42,7 @@ fn words(run: &Run, model: &Model, now: Stamp, out: &mut dyn Write) -> std::io::
     let reason = run.outcome_reason();
     let because = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
     field("state", format!("{}{because}", state.name()))?;
-    field("agent", format!("{} {}", run.id.agent.name(), facts.version).trim_end().to_owned())?;
+    field("agent", format!("{} {}", run.agent(), facts.version).trim_end().to_owned())?;
     field("models", run.tokens.models().iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))?;
     field("task", facts.title.to_string())?;
     field("directory", facts.cwd.to_string())?;

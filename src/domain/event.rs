@@ -94,6 +94,8 @@ impl Key {
 /// What a run declares about itself. Every field is optional; later facts fill gaps, a new model or title replaces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunInfo {
+    /// What a native agent calls itself.
+    pub name: Option<Text>,
     pub version: Option<Text>,
     pub model: Option<Text>,
     /// Working directory, as the agent wrote it.

@@ -110,7 +110,7 @@ impl Price {
         let short_lived = usage.cache_write.saturating_sub(usage.cache_write_1h);
         let parts = [
             (usage.input, tier.input),
-            (usage.output, tier.output),
+            (usage.written(), tier.output),
             (usage.cache_read, tier.cache_read),
             (short_lived, tier.cache_write),
             (usage.cache_write - short_lived, tier.cache_write_1h.or(tier.cache_write)),
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_recorded_session_costs_what_the_agent_said() {
-        let usage = Usage { input: 22, output: 127, cache_read: 66_796, cache_write: 22_333, cache_write_1h: 0 };
+        let usage = Usage { input: 22, output: 127, cache_read: 66_796, cache_write: 22_333, ..Usage::ZERO };
         let cost = Prices::embedded().cost(Some("claude-sonnet-4-5"), &usage);
         assert_eq!(cost, Cost { usd: Usd(105_758_550), is_floor: false });
     }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize, Serializer};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     pub input: u64,
-    /// Reasoning included.
     pub output: u64,
+    /// Reasoning that the agent reports beside its output (Gemini); 0 where it is inside. Priced as output.
+    pub reasoning: u64,
     pub cache_read: u64,
     /// All cache writes, whatever their lifetime.
     pub cache_write: u64,
@@ -20,11 +21,16 @@ pub struct Usage {
 }
 
 impl Usage {
-    pub const ZERO: Self = Self { input: 0, output: 0, cache_read: 0, cache_write: 0, cache_write_1h: 0 };
+    pub const ZERO: Self = Self { input: 0, output: 0, reasoning: 0, cache_read: 0, cache_write: 0, cache_write_1h: 0 };
 
     /// Every token, cached or not.
     pub fn total(&self) -> u64 {
-        self.input.saturating_add(self.output).saturating_add(self.cache_read).saturating_add(self.cache_write)
+        [self.output, self.reasoning, self.cache_read, self.cache_write].iter().fold(self.input, |n, m| n.saturating_add(*m))
+    }
+
+    /// Everything the model wrote.
+    pub fn written(&self) -> u64 {
+        self.output.saturating_add(self.reasoning)
     }
 
     /// Input the model had to read afresh: what the tariff charges as uncached input.
@@ -41,6 +47,7 @@ impl Usage {
         Self {
             input: f(self.input, o.input),
             output: f(self.output, o.output),
+            reasoning: f(self.reasoning, o.reasoning),
             cache_read: f(self.cache_read, o.cache_read),
             cache_write: f(self.cache_write, o.cache_write),
             cache_write_1h: f(self.cache_write_1h, o.cache_write_1h),

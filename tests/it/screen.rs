@@ -121,7 +121,7 @@ fn escape_sequences_in_every_field_reach_no_terminal() {
     screen.press("\x03");
     screen.wait("the end", |t| t.trim().is_empty() || !t.contains("EVIL"));
     let bytes = String::from_utf8_lossy(&screen.raw).into_owned();
-    for payload in ["\x1b]52", "\x1b]0", "\u{9b}", "\x1bc", "\u{202e}", "\u{200b}", "\u{e0041}"] {
+    for payload in ["\x1b]52", "\x1b]0;x", "\u{9b}", "\x1bc", "\u{202e}", "\u{200b}", "\u{e0041}"] {
         assert!(!bytes.contains(payload), "{payload:?} reached the terminal");
     }
     for args in [vec!["show"], vec!["show", "--json"], vec!["show", "--charges"], vec!["tail"], vec!["ls"], vec!["ls", "--json"]] {

@@ -67,6 +67,7 @@ impl ApiUsage {
             cache_read: self.cache_read_input_tokens.0,
             cache_write: self.cache_creation_input_tokens.0.max(short.saturating_add(long)),
             cache_write_1h: long,
+            ..Usage::ZERO
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn totals(models: &ModelUsage, fallback: Option<Usage>, dollars: Opti
             cache_read: model.cache_read_input_tokens.0,
             cache_write: model.cache_creation_input_tokens.0,
             cache_write_1h: model.cache_creation_1h.0,
+            ..Usage::ZERO
         };
         usage = if sums.is_empty() { Some(took) } else { usage.map(|sum| sum + took) };
         sums.push((Text::new(name), took));

@@ -96,7 +96,7 @@ impl Tokens {
             output: self.output_tokens.0,
             cache_read,
             cache_write,
-            cache_write_1h: 0,
+            ..Usage::ZERO
         }
     }
 

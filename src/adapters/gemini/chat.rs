@@ -270,7 +270,8 @@ fn usage(tokens: &Tokens) -> Usage {
     let cache_read = tokens.cached.0.min(tokens.input.0);
     Usage {
         input: (tokens.input.0 - cache_read).saturating_add(tokens.tool.0),
-        output: tokens.output.0.saturating_add(tokens.thoughts.0),
+        output: tokens.output.0,
+        reasoning: tokens.thoughts.0,
         cache_read,
         ..Usage::ZERO
     }

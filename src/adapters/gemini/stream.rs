@@ -84,7 +84,8 @@ impl Sum {
         let beyond_input = self.total_tokens.0.saturating_sub(self.input_tokens.0);
         Usage {
             input: self.input_tokens.0 - cache_read,
-            output: self.output_tokens.0.max(beyond_input),
+            output: self.output_tokens.0,
+            reasoning: beyond_input.saturating_sub(self.output_tokens.0),
             cache_read,
             ..Usage::ZERO
         }

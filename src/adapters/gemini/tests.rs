@@ -33,7 +33,8 @@ fn usage(reported: &Value) -> Option<Usage> {
     let n = |field: &str| reported[field].as_u64().unwrap();
     reported.is_object().then(|| Usage {
         input: n("input_tokens") - n("cached"),
-        output: n("total_tokens") - n("input_tokens"),
+        output: n("output_tokens"),
+        reasoning: n("total_tokens") - n("input_tokens") - n("output_tokens"),
         cache_read: n("cached"),
         ..Usage::ZERO
     })

@@ -143,9 +143,9 @@ fn said(line: &str, out: &mut Out, body: impl FnOnce(Text) -> Body) -> Option<Bo
 fn run_started(line: &str, out: &mut Out) -> Option<Body> {
     let run: schema::RunStarted = json::parse(line, out)?;
     let words = |text: &Option<String>| text.as_deref().map(Text::new).filter(|text| !text.is_empty());
-    let version = [run.agent.as_deref(), run.version.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
     Some(Body::Info(RunInfo {
-        version: words(&Some(version)),
+        name: words(&run.agent),
+        version: words(&run.version),
         model: words(&run.model),
         cwd: words(&run.cwd),
         title: words(&run.title),

@@ -49,7 +49,8 @@ fn every_type() -> Vec<(E, Body)> {
                 interactive: Some(false),
             }),
             Body::Info(RunInfo {
-                version: Some(text("my-agent 1.2")),
+                name: Some(text("my-agent")),
+                    version: Some(text("1.2")),
                 model: Some(text("m-1")),
                 cwd: Some(text("/src")),
                 title: Some(text("Fix it")),
@@ -195,7 +196,7 @@ fn what_is_left_out_has_a_meaning() {
         (json!({"type": "run_started"}), Body::Info(RunInfo::default())),
         (
             json!({"type": "run_started", "agent": "a", "budget": null, "contract": null}),
-            Body::Info(RunInfo { version: Some(text("a")), label: Some(text("a")), ..RunInfo::default() }),
+            Body::Info(RunInfo { name: Some(text("a")), label: Some(text("a")), ..RunInfo::default() }),
         ),
         (
             json!({"type": "model_call", "output_tokens": 12.0, "cache_read_tokens": null, "id": null}),

@@ -186,6 +186,7 @@ impl Run {
             }
         }
         let facts = &mut self.facts;
+        fill(&mut facts.name, &info.name, false);
         fill(&mut facts.version, &info.version, true);
         fill(&mut facts.model, &info.model, true);
         fill(&mut facts.cwd, &info.cwd, false);
@@ -245,7 +246,7 @@ impl Run {
         let before = self.meters();
         let counted = self.tokens.call(call, branch != 0, told_at, cx.prices, cx.seen, self.number);
         self.burn_since(before);
-        let output = self.tokens.usage().output.saturating_sub(before.1.output);
+        let output = self.tokens.usage().written().saturating_sub(before.1.written());
         self.branches[usize::from(branch)].output_tokens += output;
         let model = call.model.clone().unwrap_or_default();
         match counted {
@@ -274,7 +275,7 @@ impl Run {
         let (usd_now, usage_now) = self.meters();
         self.burns[Meter::Usd as usize].burn(usd_now - usd);
         self.burns[Meter::Tokens as usize].burn(usage_now.total() as f64 - usage.total() as f64);
-        self.burns[Meter::OutputTokens as usize].burn(usage_now.output as f64 - usage.output as f64);
+        self.burns[Meter::OutputTokens as usize].burn(usage_now.written() as f64 - usage.written() as f64);
     }
 
     fn tool_result(

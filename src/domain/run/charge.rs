@@ -70,7 +70,7 @@ impl Run {
             let ms = u128::from(tokens) * 1_000 / u128::from(per_second.max(1));
             Span(i64::try_from(ms).unwrap_or(i64::MAX))
         };
-        let due = per(usage.output, tariff.output_tokens_per_second)
+        let due = per(usage.written(), tariff.output_tokens_per_second)
             + per(usage.uncached_input(), tariff.uncached_input_tokens_per_second);
         // A total that turns out lower than what was counted gives nothing back.
         let more = (due - self.charged_tokens).max(Span::ZERO);

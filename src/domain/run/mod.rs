@@ -35,6 +35,8 @@ pub const KEEP_QUIET: usize = 12;
 /// What a run says about itself, merged.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// What a native agent calls itself.
+    pub name: Text,
     pub version: Text,
     /// The model of the main branch, newest.
     pub model: Text,
@@ -202,6 +204,11 @@ impl Run {
         self.targets.shrink_to_fit();
         self.roots.shrink_to_fit();
         self.pending.shrink_to_fit();
+    }
+
+    /// The agent's name as people know it.
+    pub fn agent(&self) -> &str {
+        if self.facts.name.is_empty() { self.id.agent.name() } else { self.facts.name.as_str() }
     }
 
     /// The directory's last part: what a person calls the project.

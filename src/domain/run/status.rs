@@ -122,7 +122,7 @@ impl Run {
             Meter::Clock => self.spent(now, rules).as_secs_f64(),
             Meter::Usd => self.tokens.cost().usd.as_f64(),
             Meter::Tokens => usage.total() as f64,
-            Meter::OutputTokens => usage.output as f64,
+            Meter::OutputTokens => usage.written() as f64,
             Meter::Turns => self.counts.turns as f64,
             Meter::Tools => self.counts.tool_calls as f64,
             Meter::Failures => self.failures() as f64,

@@ -33,7 +33,7 @@ fn usage(reported: &Value) -> Option<Usage> {
         output: n("output_tokens"),
         cache_read: n("cached_input_tokens"),
         cache_write: n("cache_write_input_tokens"),
-        cache_write_1h: 0,
+        ..Usage::ZERO
     })
 }
 
