@@ -187,7 +187,7 @@ impl Check {
     }
 
     fn forecast(&mut self, forecast: &Forecast) {
-        let Forecast { sample, half_life, prior_percent, prior_samples, interval_percent } = *forecast;
+        let Forecast { sample, half_life, prior_percent, prior_samples, drift_percent, interval_percent } = *forecast;
         self.span("forecast.sample", sample, Span(100), Span::mins(60));
         self.span("forecast.half_life", half_life, Span(100), YEAR);
         if half_life < sample {
@@ -195,6 +195,7 @@ impl Check {
         }
         self.number("forecast.prior_percent", prior_percent, 1, MAX_PERCENT);
         self.number("forecast.prior_samples", prior_samples, 1, 1_000);
+        self.number("forecast.drift_percent", drift_percent, 0, 1_000);
         self.number("forecast.interval_percent", interval_percent, 1, MAX_PERCENT);
     }
 }

@@ -192,11 +192,12 @@ impl Judge {
 
     fn forecast(&mut self, was: &Forecast, now: &Forecast) {
         // A project that could bend the forecast could hide how soon it runs out.
-        let Forecast { sample, half_life, prior_percent, prior_samples, interval_percent } = *was;
+        let Forecast { sample, half_life, prior_percent, prior_samples, drift_percent, interval_percent } = *was;
         self.same("forecast.sample", sample, now.sample);
         self.same("forecast.half_life", half_life, now.half_life);
         self.same("forecast.prior_percent", prior_percent, now.prior_percent);
         self.same("forecast.prior_samples", prior_samples, now.prior_samples);
+        self.same("forecast.drift_percent", drift_percent, now.drift_percent);
         self.same("forecast.interval_percent", interval_percent, now.interval_percent);
     }
 }

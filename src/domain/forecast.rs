@@ -9,6 +9,7 @@
 //! mean      R / m
 //! variance  R·v / m³      the samples' own spread, v inflated by their correlation
 //!         + R²·v / (n·m⁴)  not knowing m better than n samples tell
+//!         + (R/m)²·d²·h    the pace itself drifting: by d per half-life, over the h half-lives until then
 //! ```
 //!
 //! and is positive and skewed to late, so it is taken as log-normal with these moments. A prior of a few samples
@@ -144,7 +145,11 @@ impl Burn {
         let rho = if m.variance > 1e-12 { (m.lag / m.variance).clamp(0.0, 0.9) } else { 0.0 };
         let spread = spread * (1.0 + rho) / (1.0 - rho);
         let expected = left / mean;
-        let variance = left * spread / mean.powi(3) + left * left * spread / (n * mean.powi(4));
+        let half_lives = expected * sample / rules.half_life.max(Span(100)).as_secs_f64();
+        let drift = (f64::from(rules.drift_percent) / 100.0).powi(2) * half_lives;
+        let variance = left * spread / mean.powi(3)
+            + left * left * spread / (n * mean.powi(4))
+            + expected * expected * drift;
         let s2 = (1.0 + variance / (expected * expected)).ln();
         let centre = (expected * (-s2 / 2.0).exp()).max(1e-6);
         let width = (Z90 * s2.sqrt() * f64::from(rules.interval_percent) / 100.0).min(20.0);
@@ -171,6 +176,7 @@ mod tests {
             half_life: Span::mins(3),
             prior_percent: 250,
             prior_samples: 6,
+            drift_percent: 0,
             interval_percent: 100,
         }
     }

@@ -169,6 +169,7 @@ pub struct Forecast {
     pub half_life: Span,
     pub prior_percent: u32,
     pub prior_samples: u32,
+    pub drift_percent: u32,
     pub interval_percent: u32,
 }
 

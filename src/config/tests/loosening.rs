@@ -43,6 +43,7 @@ const KEYS: &[(&str, &str, Option<&str>)] = &[
     ("forecast.half_life", "\"4m\"", None),
     ("forecast.prior_percent", "100", None),
     ("forecast.prior_samples", "1", None),
+    ("forecast.drift_percent", "1", None),
     ("forecast.interval_percent", "50", None),
     ("watch.active_within", "\"1h\"", None),
     ("shell.\"git push\"", "\"off\"", None),
