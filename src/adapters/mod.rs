@@ -202,10 +202,14 @@ impl Adapter {
         if line.is_empty() {
             return;
         }
-        let line = String::from_utf8_lossy(line);
-        if matches!(line, Cow::Owned(_)) {
-            self.out.unparsed("bytes that are no UTF-8 were replaced");
-        }
+        // The plain check is several times faster than the replacing one, and nearly every line passes it.
+        let line = match std::str::from_utf8(line) {
+            Ok(line) => Cow::Borrowed(line),
+            Err(_) => {
+                self.out.unparsed("bytes that are no UTF-8 were replaced");
+                String::from_utf8_lossy(line)
+            }
+        };
         let line = line.as_ref();
         match &mut self.parser {
             Parser::Claude(p) => p.line(line, &mut self.out),

@@ -22,21 +22,23 @@ impl Text {
         Self::limited(raw, MAX_TEXT)
     }
 
-    /// Cleans `raw` and keeps at most `max` bytes of it.
+    /// Cleans `raw` and keeps at most `max` bytes of it. Reads no further than that takes: most of a megabyte of tool
+    /// output is dropped anyway.
     pub fn limited(raw: &str, max: usize) -> Self {
-        // Look no further than could be kept: most of a megabyte of tool output is dropped anyway.
-        let head = floor_boundary(raw, max.saturating_mul(4));
-        let clean = clean(head);
-        let clean = clean.trim();
-        if clean.is_empty() {
-            return Self(None);
+        let raw = raw.trim_start();
+        if raw.len() <= max && is_plain(raw) {
+            let text = raw.trim_end();
+            return Self((!text.is_empty()).then(|| Arc::from(text)));
         }
-        if clean.len() <= max && head.len() == raw.len() {
-            return Self(Some(Arc::from(clean)));
+        let mut out = String::with_capacity(raw.len().min(max + 8));
+        let whole = clean_into(raw, max, &mut out);
+        if whole && out.len() <= max {
+            let text = out.trim();
+            return Self((!text.is_empty()).then(|| Arc::from(text)));
         }
-        let mut cut = floor_boundary(clean, max.saturating_sub('…'.len_utf8())).to_owned();
-        cut.push('…');
-        Self(Some(Arc::from(cut)))
+        out.truncate(floor_boundary(&out, max.saturating_sub('…'.len_utf8())).len());
+        out.push('…');
+        Self(Some(Arc::from(out.trim_start())))
     }
 
     pub fn as_str(&self) -> &str {
@@ -81,13 +83,30 @@ impl serde::Serialize for Text {
 /// Replaces what a terminal could act on: a line break, tab or carriage return becomes one space, an escape
 /// sequence's introducer and every other control character disappear, and so do invisible and reordering characters.
 pub fn clean(raw: &str) -> Cow<'_, str> {
-    if raw.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+    if is_plain(raw) {
         return Cow::Borrowed(raw);
     }
     let mut out = String::with_capacity(raw.len());
+    clean_into(raw, usize::MAX, &mut out);
+    Cow::Owned(out)
+}
+
+fn is_plain(raw: &str) -> bool {
+    raw.bytes().all(|b| (0x20..0x7f).contains(&b))
+}
+
+/// Appends cleaned text until `max` bytes are passed; true if all of `raw` was read.
+fn clean_into(raw: &str, max: usize, out: &mut String) -> bool {
     let mut marks = 0;
     for c in raw.chars() {
+        if out.len() > max {
+            return false;
+        }
         match c {
+            ' '..='~' => {
+                marks = 0;
+                out.push(c);
+            }
             '\n' | '\t' | '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => {
                 marks = 0;
                 if !out.ends_with(' ') {
@@ -107,7 +126,7 @@ pub fn clean(raw: &str) -> Cow<'_, str> {
             }
         }
     }
-    Cow::Owned(out)
+    true
 }
 
 /// Control, format, bidi, zero-width, tag, private-use-plane and unassigned-by-design characters.
