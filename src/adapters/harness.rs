@@ -60,7 +60,7 @@ pub(super) fn assert_matches(tally: &Tally, expected: &Expected, outcome: Option
 pub(super) fn assert_torn_lines_are_harmless(name: &str) {
     let text = fixture(name);
     let (format, _) = read(&text);
-    let mut adapter = Adapter::new(format, &Origin { name: "test".into(), path: None });
+    let mut adapter = Adapter::new(format, &Origin { name: "test".into(), path: None, ..Origin::default() });
     for line in text.lines() {
         // Every byte of most lines; of the few huge ones a sample, on odd places.
         let step = if line.len() < 1_200 { 1 } else { line.len() / 400 };

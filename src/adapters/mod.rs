@@ -127,6 +127,8 @@ pub struct Origin {
     pub name: String,
     /// The path, for the formats whose folder says which session a file belongs to.
     pub path: Option<String>,
+    /// The working directory, where a file beside the source tells it (Gemini CLI).
+    pub cwd: Option<String>,
 }
 
 /// Events of one source, collected in order. Adapters write here.

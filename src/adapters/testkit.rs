@@ -29,7 +29,7 @@ pub(super) fn fixture(name: &str) -> String {
 /// Recognises and reads `text` line by line.
 pub(super) fn read(text: &str) -> (Format, Vec<Event>) {
     let format = text.lines().find_map(|line| sniff(line.as_bytes())).expect("format is recognised");
-    let mut adapter = Adapter::new(format, &Origin { name: "test".into(), path: None });
+    let mut adapter = Adapter::new(format, &Origin { name: "test".into(), path: None, ..Origin::default() });
     let mut events = Vec::new();
     for line in text.lines() {
         adapter.line(line.as_bytes(), &mut events);

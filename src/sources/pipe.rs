@@ -28,7 +28,7 @@ pub fn read_target(path: Option<&Path>, source: u32, send: &mut dyn FnMut(Vec<Ms
 
 /// Reads `input` to its end and closes the source. Stops early when no line says what it is, or nobody listens.
 pub fn read(mut input: impl Read, name: &str, source: u32, send: &mut dyn FnMut(Vec<Msg>) -> bool) {
-    let mut decoder = Decoder::new(Origin { name: name.to_owned(), path: None });
+    let mut decoder = Decoder::new(Origin { name: name.to_owned(), ..Origin::default() });
     let mut buffer = vec![0; CHUNK];
     loop {
         let mut batch = Batch::default();

@@ -91,7 +91,7 @@ pub struct Tail {
 impl Tail {
     pub fn new(path: &Path, kind: Kind) -> Self {
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let origin = adapters::Origin { name, path: Some(path.to_string_lossy().into_owned()) };
+        let origin = adapters::Origin { name, path: Some(path.to_string_lossy().into_owned()), cwd: project_root(path) };
         Self {
             path: path.to_owned(),
             kind,
@@ -306,6 +306,13 @@ impl Tail {
 
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
+}
+
+/// Gemini CLI writes a project's directory beside its `chats`.
+fn project_root(path: &Path) -> Option<String> {
+    let chats = path.ancestors().skip(1).take(2).find(|dir| dir.file_name().is_some_and(|name| name == "chats"))?;
+    let text = std::fs::read_to_string(chats.with_file_name(".project_root")).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// What went wrong with which file, in words.

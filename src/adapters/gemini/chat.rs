@@ -116,6 +116,7 @@ pub(in crate::adapters) struct Chat {
     session: String,
     /// The session in whose folder the file lies.
     parent: Option<String>,
+    cwd: Option<Text>,
     branch: Option<Arc<str>>,
     titled: bool,
     said: VecDeque<Key>,
@@ -124,7 +125,8 @@ pub(in crate::adapters) struct Chat {
 impl Chat {
     pub(super) fn new(origin: &Origin) -> Self {
         let parent = origin.path.as_deref().and_then(parent_session).map(str::to_owned);
-        Self { session: origin.name.clone(), parent, branch: None, titled: false, said: VecDeque::new() }
+        let cwd = origin.cwd.as_deref().map(Text::new);
+        Self { session: origin.name.clone(), parent, cwd, branch: None, titled: false, said: VecDeque::new() }
     }
 
     pub(super) fn line(&mut self, line: &str, out: &mut Out) {
@@ -166,7 +168,8 @@ impl Chat {
             out.branch.clone_from(&self.branch);
         }
         let directories: Vec<Str> = loose(line.directories).unwrap_or_default();
-        out.push(Body::Info(RunInfo { cwd: directories.first().and_then(Str::text), ..RunInfo::default() }));
+        let cwd = directories.first().and_then(Str::text).or_else(|| self.cwd.clone());
+        out.push(Body::Info(RunInfo { cwd, ..RunInfo::default() }));
     }
 
     /// Of a session it is a title, of a subagent the answer that it hands back.
@@ -216,7 +219,14 @@ impl Chat {
             let (usage, model) = (usage(&tokens), line.model.text());
             out.push(Body::ModelCall(ModelCall { key: Some(key), replay_of: None, model, usage, cost: None }));
         }
-        let Some(tools) = line.tools else { return };
+        let Some(tools) = line.tools else {
+            // Most answers without calls end a turn. One whose tools still run looks the same, and is written again
+            // with them once they are done: then the run has worked all along, from this answer's time on.
+            if self.branch.is_none() && !text_of(line.content).is_empty() {
+                out.push(Body::TurnEnded);
+            }
+            return;
+        };
         for call in parse::<Vec<Call>>(tools.get(), out).unwrap_or_default() {
             self.call(&call, out);
         }

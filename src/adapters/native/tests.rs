@@ -10,7 +10,7 @@ use crate::domain::time::Stamp;
 use crate::domain::tool::Kind;
 
 fn read(text: &str) -> Vec<Event> {
-    let mut adapter = Adapter::new(Format::Native, &Origin { name: "file".into(), path: None });
+    let mut adapter = Adapter::new(Format::Native, &Origin { name: "file".into(), path: None, ..Origin::default() });
     let mut events = Vec::new();
     text.lines().for_each(|line| adapter.line(line.as_bytes(), &mut events));
     events

@@ -14,7 +14,7 @@ fn files() -> Vec<String> {
 }
 
 fn lines(format: Format, lines: &[&str]) -> Vec<Event> {
-    let mut adapter = Adapter::new(format, &Origin { name: "stdin".into(), path: None });
+    let mut adapter = Adapter::new(format, &Origin { name: "stdin".into(), path: None, ..Origin::default() });
     let mut events = Vec::new();
     lines.iter().for_each(|line| adapter.line(line.as_bytes(), &mut events));
     events

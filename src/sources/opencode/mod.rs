@@ -65,7 +65,7 @@ struct Mark {
 impl Database {
     pub fn new(path: &Path) -> Self {
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let origin = Origin { name, path: Some(path.to_string_lossy().into_owned()) };
+        let origin = Origin { name, path: Some(path.to_string_lossy().into_owned()), ..Origin::default() };
         Self {
             path: path.to_owned(),
             adapter: Adapter::new(Format::OpencodeRows, &origin),

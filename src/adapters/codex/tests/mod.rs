@@ -55,7 +55,7 @@ fn tally_texts(texts: &[&str]) -> Tally {
 }
 
 fn events(format: Format, lines: &[&str]) -> Vec<Event> {
-    let mut adapter = Adapter::new(format, &Origin { name: "test".into(), path: None });
+    let mut adapter = Adapter::new(format, &Origin { name: "test".into(), path: None, ..Origin::default() });
     let mut events = Vec::new();
     lines.iter().for_each(|line| adapter.line(line.as_bytes(), &mut events));
     events
