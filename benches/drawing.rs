@@ -32,15 +32,38 @@ fn model(runs: usize) -> Model {
             let at = Some(Stamp(START + second * 1_000 + run as i64));
             events.push((Event { run: id.clone(), branch: None, at, body }, second as u64));
         };
-        push(0, Body::Info(RunInfo { cwd: Some("/work/project".into()), model: Some("claude-sonnet-4-5".into()), ..RunInfo::default() }));
+        push(
+            0,
+            Body::Info(RunInfo {
+                cwd: Some("/work/project".into()),
+                model: Some("claude-sonnet-4-5".into()),
+                ..RunInfo::default()
+            }),
+        );
         push(0, Body::Prompt { text: Text::new(&format!("task number {run}")) });
         for i in 0..20 {
             let name = format!("{run}-{i}");
             let usage = Usage { input: 900, output: 300, ..Usage::ZERO };
             let key = Some(Key::of(&["m", &name]));
-            push(i * 3, Body::ModelCall(ModelCall { key, replay_of: None, model: Some("claude-sonnet-4-5".into()), usage, cost: None }));
+            push(
+                i * 3,
+                Body::ModelCall(ModelCall {
+                    key,
+                    replay_of: None,
+                    model: Some("claude-sonnet-4-5".into()),
+                    usage,
+                    cost: None,
+                }),
+            );
             let key = Key::of(&["t", &name]);
-            push(i * 3 + 1, Body::ToolCall { key, tool: "Bash".into(), input: Box::new(ToolInput::from_command(&format!("make {i}"))) });
+            push(
+                i * 3 + 1,
+                Body::ToolCall {
+                    key,
+                    tool: "Bash".into(),
+                    input: Box::new(ToolInput::from_command(&format!("make {i}"))),
+                },
+            );
             push(i * 3 + 2, Body::ToolResult { key, failure: Failure::No, text: "ok".into() });
         }
         model.apply(Msg::Events { source: 0, events }, Stamp(START + 60_000));

@@ -25,7 +25,7 @@ pub struct Report {
     pub title: Text,
     pub label: Text,
     pub state: State,
-    /// `finished`, `failed`, `interrupted`, or `unfinished` when the stream has no end.
+    /// `finished`, `failed`, `interrupted`, `waiting` for a person, or `unfinished` when the stream breaks off.
     pub outcome: &'static str,
     pub outcome_reason: Text,
     /// The agent hasn't summed up yet: figures can still change without a further answer.

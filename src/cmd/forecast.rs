@@ -49,9 +49,15 @@ pub fn score(setup: &Setup, paths: &[PathBuf], json: bool, out: &mut dyn Write) 
         return Ok(());
     }
     writeln!(out, "{} runs. p10 to p90 should hold the truth 80 % of the time.", score.runs)?;
-    writeln!(out, "{:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>9}", "AHEAD", "GUESSES", "INSIDE", "EARLIER", "LATER", "UNDECIDED", "p50 OFF")?;
+    writeln!(
+        out,
+        "{:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>9}",
+        "AHEAD", "GUESSES", "INSIDE", "EARLIER", "LATER", "UNDECIDED", "p50 OFF"
+    )?;
     for h in &score.horizons {
-        let percent = |part: u64| if h.guesses == 0 { "—".into() } else { format!("{:.1} %", part as f64 * 100.0 / h.guesses as f64) };
+        let percent = |part: u64| {
+            if h.guesses == 0 { "—".into() } else { format!("{:.1} %", part as f64 * 100.0 / h.guesses as f64) }
+        };
         let off = h.median_error_of_p50.map_or("—".into(), |e| format!("{:.0} %", e * 100.0));
         writeln!(
             out,

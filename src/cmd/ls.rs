@@ -109,7 +109,10 @@ fn nothing(model: &Model, out: &mut dyn Write) -> std::io::Result<()> {
         };
         writeln!(out, "  {agent:9} {}  ({found})", place.path)?;
     }
-    writeln!(out, "Start an agent, name a file (`redkey ls PATH`), ask for older runs (`redkey ls --all`), or try `redkey demo`.")?;
+    writeln!(
+        out,
+        "Start an agent, name a file (`redkey ls PATH`), ask for older runs (`redkey ls --all`), or try `redkey demo`."
+    )?;
     trouble(model, out)
 }
 

@@ -39,7 +39,11 @@ impl Setup {
 }
 
 fn flags(cli: &Cli) -> config::Flags {
-    config::Flags { policy: cli.budget.policy.clone(), budget: cli.budget.budget.clone(), caps: cli.budget.caps.clone() }
+    config::Flags {
+        policy: cli.budget.policy.clone(),
+        budget: cli.budget.budget.clone(),
+        caps: cli.budget.caps.clone(),
+    }
 }
 
 /// Runs the command; the exit code on success.

@@ -66,8 +66,14 @@ pub fn one_run(setup: &Setup, name: &str) -> Result<(Model, u32)> {
             Text::new(name)
         ),
         _ => {
-            let names: Vec<String> = numbers.iter().filter_map(|n| model.run(*n)).map(|r| format!("  {}", r.id)).collect();
-            bail!("{} runs are called {}…:\n{}\nhint: give more of the id", numbers.len(), Text::new(name), names.join("\n"))
+            let names: Vec<String> =
+                numbers.iter().filter_map(|n| model.run(*n)).map(|r| format!("  {}", r.id)).collect();
+            bail!(
+                "{} runs are called {}…:\n{}\nhint: give more of the id",
+                numbers.len(),
+                Text::new(name),
+                names.join("\n")
+            )
         }
     }
 }

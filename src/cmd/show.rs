@@ -50,7 +50,12 @@ fn words(run: &Run, model: &Model, now: Stamp, out: &mut dyn Write) -> std::io::
     let left = run.left(now, rules);
     field(
         "clock",
-        format!("{left} left of {} ({}), {} spent", run.clock.granted.short(), run.because, run.spent(now, rules).short()),
+        format!(
+            "{left} left of {} ({}), {} spent",
+            run.clock.granted.short(),
+            run.because,
+            run.spent(now, rules).short()
+        ),
     )?;
     let (binding, forecast) = run.binding(now, rules);
     if let Some(f) = forecast.filter(|_| run.outcome.is_none()) {
@@ -63,7 +68,10 @@ fn words(run: &Run, model: &Model, now: Stamp, out: &mut dyn Write) -> std::io::
     let usage = run.tokens.usage();
     field(
         "tokens",
-        format!("{} in, {} out, {} cache read, {} cache write", usage.input, usage.output, usage.cache_read, usage.cache_write),
+        format!(
+            "{} in, {} out, {} cache read, {} cache write",
+            usage.input, usage.output, usage.cache_read, usage.cache_write
+        ),
     )?;
     let cost = run.tokens.cost();
     let so_far = if run.tokens.settled() || usage.total() == 0 { "" } else { " so far" };
@@ -80,7 +88,8 @@ fn words(run: &Run, model: &Model, now: Stamp, out: &mut dyn Write) -> std::io::
     field("subagents", if run.subagents() == 0 { String::new() } else { run.subagents().to_string() })?;
     field("unparsed", if c.unparsed == 0 { String::new() } else { format!("{} lines", c.unparsed) })?;
     writeln!(out, "  spent on")?;
-    let mut sums: Vec<_> = crate::domain::statement::Rule::ALL.iter().map(|r| (run.statement.sum(*r), r.name())).collect();
+    let mut sums: Vec<_> =
+        crate::domain::statement::Rule::ALL.iter().map(|r| (run.statement.sum(*r), r.name())).collect();
     sums.sort_by_key(|(sum, _)| std::cmp::Reverse(*sum));
     for (sum, name) in sums.into_iter().filter(|(sum, _)| *sum != Span::ZERO) {
         writeln!(out, "    {:>12}  {name}", sum.hms())?;

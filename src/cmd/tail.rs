@@ -67,7 +67,10 @@ fn follow_plan(setup: &Setup, plan: Plan, wanted: Option<&str>, json: bool, out:
         }
         out.flush()?;
         let closed = !model.sources.is_empty()
-            && model.sources.iter().all(|s| matches!(s.state, crate::engine::SourceState::Closed | crate::engine::SourceState::Unknown));
+            && model
+                .sources
+                .iter()
+                .all(|s| matches!(s.state, crate::engine::SourceState::Closed | crate::engine::SourceState::Unknown));
         let ended = !ends_with_input
             && model.progress.is_done()
             && model.runs().len() > 0
@@ -135,9 +138,14 @@ pub fn line(run: &Run, charge: &Charge) -> String {
     };
     let factors = factors(charge.factors);
     let what = if charge.rule == Rule::Wall { "" } else { charge.what.as_str() };
-    format!("{}  {sign}{}{tenths:4}  {:12}  {what}{factors}{branch}", local(charge.at), amount.hms(), charge.rule.name())
-        .trim_end()
-        .to_owned()
+    format!(
+        "{}  {sign}{}{tenths:4}  {:12}  {what}{factors}{branch}",
+        local(charge.at),
+        amount.hms(),
+        charge.rule.name()
+    )
+    .trim_end()
+    .to_owned()
 }
 
 /// The multipliers that multiply: `  ×8 repeat ×1.3 chain`.

@@ -147,9 +147,8 @@ impl Burn {
         let expected = left / mean;
         let half_lives = expected * sample / rules.half_life.max(Span(100)).as_secs_f64();
         let drift = (f64::from(rules.drift_percent) / 100.0).powi(2) * half_lives;
-        let variance = left * spread / mean.powi(3)
-            + left * left * spread / (n * mean.powi(4))
-            + expected * expected * drift;
+        let variance =
+            left * spread / mean.powi(3) + left * left * spread / (n * mean.powi(4)) + expected * expected * drift;
         let s2 = (1.0 + variance / (expected * expected)).ln();
         let centre = (expected * (-s2 / 2.0).exp()).max(1e-6);
         let width = (Z90 * s2.sqrt() * f64::from(rules.interval_percent) / 100.0).min(20.0);

@@ -25,7 +25,9 @@ impl Usage {
 
     /// Every token, cached or not.
     pub fn total(&self) -> u64 {
-        [self.output, self.reasoning, self.cache_read, self.cache_write].iter().fold(self.input, |n, m| n.saturating_add(*m))
+        [self.output, self.reasoning, self.cache_read, self.cache_write]
+            .iter()
+            .fold(self.input, |n, m| n.saturating_add(*m))
     }
 
     /// Everything the model wrote.

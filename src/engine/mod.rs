@@ -236,7 +236,8 @@ impl Model {
         let wanted = run.and_then(|number| self.runs.get(number as usize));
         match wanted {
             Some(t) if t.run.statement.forgotten() > 0 || t.run.timeline.forgotten() > 0 => {
-                let effect = Effect::ReadHistory { run: t.run.number, id: t.run.id.clone(), sources: t.sources.clone() };
+                let effect =
+                    Effect::ReadHistory { run: t.run.number, id: t.run.id.clone(), sources: t.sources.clone() };
                 vec![effect, Effect::Redraw]
             }
             _ => vec![Effect::Redraw],

@@ -91,7 +91,8 @@ pub struct Tail {
 impl Tail {
     pub fn new(path: &Path, kind: Kind) -> Self {
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let origin = adapters::Origin { name, path: Some(path.to_string_lossy().into_owned()), cwd: project_root(path) };
+        let origin =
+            adapters::Origin { name, path: Some(path.to_string_lossy().into_owned()), cwd: project_root(path) };
         Self {
             path: path.to_owned(),
             kind,

@@ -48,7 +48,9 @@ fn tail_prints_a_line_per_charge_and_they_add_up() {
     let lines = home.ok(&["tail", "--json", &path]);
     let sum: i64 = lines
         .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["amount_ms"].as_i64().expect("an amount"))
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).expect("JSON")["amount_ms"].as_i64().expect("an amount")
+        })
         .sum();
     let show = home.json(&["show", "--json", &path]);
     assert_eq!(show["clock"]["spent_ms"].as_i64(), Some(sum));

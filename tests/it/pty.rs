@@ -28,7 +28,9 @@ impl Screen {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_redkey"));
         command.args(args);
         command.env_clear();
-        for (name, value) in [("HOME", home.to_str().expect("a path")), ("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("TZ", "UTC")] {
+        for (name, value) in
+            [("HOME", home.to_str().expect("a path")), ("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("TZ", "UTC")]
+        {
             command.env(name, value);
         }
         env.iter().for_each(|(name, value)| command.env(name, value));
@@ -45,7 +47,14 @@ impl Screen {
             }
         });
         let keys = pair.master.take_writer().expect("a writer");
-        Self { master: pair.master, keys, child, output, terminal: vt100::Parser::new(rows, columns, 0), raw: Vec::new() }
+        Self {
+            master: pair.master,
+            keys,
+            child,
+            output,
+            terminal: vt100::Parser::new(rows, columns, 0),
+            raw: Vec::new(),
+        }
     }
 
     pub fn press(&mut self, keys: &str) {

@@ -33,7 +33,10 @@ fn a_run_appears_while_watching_and_a_charge_drops_the_clock_with_its_reason() {
     let start = native("r1", r#""type":"run_started","title":"paint the fence","budget":"30m","cwd":"/p/fence""#);
     let path = home.write("streams/r1.jsonl", start + &native("r1", r#""type":"prompt","text":"go""#));
     screen.wait("the run", |t| t.contains("paint the fence") || t.contains("fence"));
-    append(&path, &native("r1", r#""type":"tool_call","id":"1","tool":"shell","kind":"execute","input":{"command":"git push"}"#));
+    append(
+        &path,
+        &native("r1", r#""type":"tool_call","id":"1","tool":"shell","kind":"execute","input":{"command":"git push"}"#),
+    );
     screen.wait("the charge", |t| t.contains("git push"));
     screen.press("\r");
     screen.wait("the statement", |t| t.contains("irreversible"));
@@ -76,13 +79,7 @@ fn every_size_from_tiny_to_large_is_drawn() {
 #[test]
 fn a_path_that_does_not_exist_is_an_error_not_a_screen() {
     let home = Home::new();
-    let mut screen = Screen::open(
-        home.path(),
-        &["watch", "stream.jsonl"],
-        100,
-        30,
-        &[("NO_COLOR", "1")],
-    );
+    let mut screen = Screen::open(home.path(), &["watch", "stream.jsonl"], 100, 30, &[("NO_COLOR", "1")]);
     screen.wait("an error", |t| t.contains("stream.jsonl") && t.contains("cannot read"));
     assert_eq!(screen.end(), 1);
 }
@@ -94,12 +91,16 @@ fn escape_sequences_in_every_field_reach_no_terminal() {
     let raw_c1 = "\u{9b}31m";
     let mut text = native(
         "r1",
-        &format!(r#""type":"run_started","title":"t{evil}{raw_c1}","cwd":"/p/{evil}","model":"m{evil}","agent":"a{evil}","label":"l{evil}","budget":"30m""#),
+        &format!(
+            r#""type":"run_started","title":"t{evil}{raw_c1}","cwd":"/p/{evil}","model":"m{evil}","agent":"a{evil}","label":"l{evil}","budget":"30m""#
+        ),
     );
     for event in [
         format!(r#""type":"prompt","text":"p{evil}""#),
         format!(r#""type":"model_call","id":"{evil}","model":"m{evil}","output_tokens":5"#),
-        format!(r#""type":"tool_call","id":"1{evil}","tool":"shell{evil}","kind":"execute","input":{{"command":"ls {evil}","path":"/x/{evil}"}}"#),
+        format!(
+            r#""type":"tool_call","id":"1{evil}","tool":"shell{evil}","kind":"execute","input":{{"command":"ls {evil}","path":"/x/{evil}"}}"#
+        ),
         format!(r#""type":"tool_result","id":"1{evil}","ok":false,"text":"boom {evil}""#),
         format!(r#""type":"subagent_started","id":"s{evil}","name":"n{evil}""#),
         format!(r#""type":"decision","text":"d{evil}","before":8,"after":2"#),
@@ -107,8 +108,7 @@ fn escape_sequences_in_every_field_reach_no_terminal() {
         format!(r#""type":"warning","text":"w{evil}""#),
         format!(r#""type":"message","text":"m{evil}""#),
         format!(r#""type":"run_ended","outcome":"failed","reason":"r{evil}""#),
-    ]
-    {
+    ] {
         text.push_str(&native("r1", &event));
     }
     text.push_str("{\"redkey\":1,\"run\":\"r1\",\"type\":\u{1b}]0;x\u{7}\n");
@@ -124,7 +124,14 @@ fn escape_sequences_in_every_field_reach_no_terminal() {
     for payload in ["\x1b]52", "\x1b]0;x", "\u{9b}", "\x1bc", "\u{202e}", "\u{200b}", "\u{e0041}"] {
         assert!(!bytes.contains(payload), "{payload:?} reached the terminal");
     }
-    for args in [vec!["show"], vec!["show", "--json"], vec!["show", "--charges"], vec!["tail"], vec!["ls"], vec!["ls", "--json"]] {
+    for args in [
+        vec!["show"],
+        vec!["show", "--json"],
+        vec!["show", "--charges"],
+        vec!["tail"],
+        vec!["ls"],
+        vec!["ls", "--json"],
+    ] {
         let args: Vec<&str> = args.into_iter().chain([path.to_str().expect("a path")]).collect();
         let printed = home.ok(&args);
         assert!(!printed.chars().any(|c| c.is_control() && c != '\n'), "{args:?} prints control characters");

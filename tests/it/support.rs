@@ -28,7 +28,12 @@ impl Home {
     /// The binary with this home and nothing else of the environment.
     pub fn redkey(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_redkey"));
-        command.env_clear().env("HOME", self.path()).env("PATH", "/usr/bin:/bin").env("TZ", "UTC").current_dir(self.path());
+        command
+            .env_clear()
+            .env("HOME", self.path())
+            .env("PATH", "/usr/bin:/bin")
+            .env("TZ", "UTC")
+            .current_dir(self.path());
         command
     }
 

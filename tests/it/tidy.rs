@@ -5,8 +5,18 @@ use std::path::{Path, PathBuf};
 /// Rooms that know neither the outside world nor its clocks.
 const PURE: [&str; 5] = ["src/domain", "src/adapters", "src/engine", "src/detect", "src/report.rs"];
 const FORBIDDEN: [&str; 12] = [
-    "tokio", "ratatui", "crossterm", "std::fs", "std::process", "std::net", "std::thread", "SystemTime", "Instant",
-    "chrono::Local", "chrono::Utc", "rusqlite",
+    "tokio",
+    "ratatui",
+    "crossterm",
+    "std::fs",
+    "std::process",
+    "std::net",
+    "std::thread",
+    "SystemTime",
+    "Instant",
+    "chrono::Local",
+    "chrono::Utc",
+    "rusqlite",
 ];
 
 fn rust_files(path: &Path, into: &mut Vec<PathBuf>) {

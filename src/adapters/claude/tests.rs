@@ -210,7 +210,8 @@ fn subagents_start_and_end_once_under_their_own_ids() {
 
 #[test]
 fn the_counting_fixture_comes_out_exact() {
-    let truth = Usage { input: 35, output: 550, cache_read: 5_000, cache_write: 1_000, cache_write_1h: 400, ..Usage::ZERO };
+    let truth =
+        Usage { input: 35, output: 550, cache_read: 5_000, cache_write: 1_000, cache_write_1h: 400, ..Usage::ZERO };
     let files = ["counting/session.transcript.jsonl", "counting/session.subagent-1.transcript.jsonl"];
     let run = tally(&files);
     assert_eq!((run.usage, run.model_calls, run.calls, run.subagents), (truth, 3, 1, 1));

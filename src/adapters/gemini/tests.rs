@@ -53,7 +53,8 @@ fn number(value: &Value) -> usize {
 }
 
 fn events(format: Format, path: Option<&str>, text: &str) -> Vec<Event> {
-    let mut adapter = Adapter::new(format, &Origin { name: "test".into(), path: path.map(str::to_owned), ..Origin::default() });
+    let mut adapter =
+        Adapter::new(format, &Origin { name: "test".into(), path: path.map(str::to_owned), ..Origin::default() });
     let mut events = Vec::new();
     text.lines().for_each(|line| adapter.line(line.as_bytes(), &mut events));
     events

@@ -50,7 +50,7 @@ fn every_type() -> Vec<(E, Body)> {
             }),
             Body::Info(RunInfo {
                 name: Some(text("my-agent")),
-                    version: Some(text("1.2")),
+                version: Some(text("1.2")),
                 model: Some(text("m-1")),
                 cwd: Some(text("/src")),
                 title: Some(text("Fix it")),

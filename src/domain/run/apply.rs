@@ -156,7 +156,7 @@ impl Run {
             Body::Warning { text } => entry(EntryKind::Warning, text),
             Body::TurnEnded if branch == 0 => {
                 self.pending.clear();
-                self.phase = Phase::Waiting;
+                self.phase = Phase::TurnOver;
                 None
             }
             Body::Ended { outcome, reason } if branch == 0 => {
@@ -382,16 +382,23 @@ fn starts_work(body: &Body) -> bool {
 }
 
 impl Run {
-    /// The word for how it ended; a stream without an end says `unfinished`.
+    /// The word for how it ended. Where nobody is known to sit at it, a turn that ended well is an end; else it is
+    /// `waiting`. A stream that breaks off says `unfinished`.
     pub fn outcome_name(&self) -> &'static str {
-        match &self.outcome {
-            Some((outcome, _)) => outcome.name(),
-            None => "unfinished",
+        match (&self.outcome, self.phase) {
+            (Some((outcome, _)), _) => outcome.name(),
+            (None, Phase::TurnOver) if self.facts.interactive != Some(true) => Outcome::Finished.name(),
+            (None, Phase::TurnOver | Phase::Waiting) => "waiting",
+            (None, _) => "unfinished",
         }
     }
 
     /// Why it ended, in the agent's words.
     pub fn outcome_reason(&self) -> &str {
-        self.outcome.as_ref().map_or("", |(_, reason)| reason.as_str())
+        match &self.outcome {
+            Some((_, reason)) => reason.as_str(),
+            None if self.phase == Phase::TurnOver => "turn over",
+            None => "",
+        }
     }
 }

@@ -74,8 +74,10 @@ enum Phase {
     /// Known, but nothing was asked of it yet.
     New,
     Working,
-    /// A person is awaited.
+    /// A person was asked something and is awaited.
     Waiting,
+    /// The turn is over; a person may give it another.
+    TurnOver,
     Ended,
 }
 

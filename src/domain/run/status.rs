@@ -85,7 +85,7 @@ impl Run {
                 Outcome::Interrupted => State::Interrupted,
             };
         }
-        if !self.is_working() || (quiet && self.phase == Phase::Waiting) {
+        if !self.is_working() || (quiet && matches!(self.phase, Phase::Waiting | Phase::TurnOver)) {
             // Waiting for a person has no deadline, but after a day nobody is coming.
             let forgotten = self.last_at.is_none_or(|last| now.since(last) > Span::secs(86_400));
             return if forgotten { State::Idle } else { State::Waiting };
