@@ -24,6 +24,9 @@ pub struct Looked {
     pub groups: Vec<Group>,
 }
 
+/// Runs of a database, and how many of them are recent; or why nobody knows.
+type Counted = Result<(usize, usize), Text>;
+
 /// Looks around, again and again.
 pub struct Finder {
     roots: Vec<Root>,
@@ -33,7 +36,7 @@ pub struct Finder {
     window: Option<crate::domain::time::Span>,
     grouper: Grouper,
     /// Counts of databases, by what they looked like.
-    counts: HashMap<PathBuf, (Stamp, u64, Result<(usize, usize), Text>)>,
+    counts: HashMap<PathBuf, (Stamp, u64, Counted)>,
 }
 
 impl Finder {
@@ -128,7 +131,7 @@ impl Finder {
         place
     }
 
-    fn count(&mut self, file: &Found, cutoff: Stamp) -> Result<(usize, usize), Text> {
+    fn count(&mut self, file: &Found, cutoff: Stamp) -> Counted {
         match self.counts.get(&file.path) {
             Some((mtime, size, count)) if (*mtime, *size) == (file.mtime, file.size) => count.clone(),
             _ => {

@@ -36,27 +36,28 @@ pub fn read_events(
     each: &mut dyn FnMut(Event, Origin),
 ) -> bool {
     let mut files = Vec::new();
-    let mut numbers = Vec::new();
     for (number, kept) in sources {
         match kept {
             Kept::Database(path) => {
-                for (event, offset) in opencode::read_run(path, &id.session).unwrap_or_default() {
-                    if event.run == *id {
-                        each(event, Origin { source: *number, offset });
-                    }
+                let events = opencode::read_run(path, &id.session).unwrap_or_default();
+                for (event, offset) in events.into_iter().filter(|(event, _)| event.run == *id) {
+                    each(event, Origin { source: *number, offset });
                 }
             }
             Kept::Pipe => return false,
-            Kept::File(..) => {
-                files.extend(Source::again(kept));
-                numbers.push((*number, kept.clone()));
-            }
+            Kept::File(..) => files.push((*number, kept.clone())),
         }
     }
-    if files.is_empty() {
-        return true;
-    }
-    let mut merge = Merge::of(files.into_iter());
+    files.is_empty() || read_files(id, &files, is_wanted, each)
+}
+
+fn read_files(
+    id: &RunId,
+    files: &[(u32, Kept)],
+    is_wanted: impl Fn() -> bool,
+    each: &mut dyn FnMut(Event, Origin),
+) -> bool {
+    let mut merge = Merge::of(files.iter().filter_map(|(_, kept)| Source::again(kept)));
     let (mut registry, mut buffer) = (Registry::default(), vec![0; CHUNK]);
     loop {
         let mut msgs = Vec::new();
@@ -68,7 +69,7 @@ pub fn read_events(
             let Msg::Events { source, events } = msg else { continue };
             // Numbers of this reading differ from those that the engine knows.
             let kept = registry.get(source);
-            let Some((source, _)) = numbers.iter().find(|(_, known)| kept == Some(known)) else { continue };
+            let Some((source, _)) = files.iter().find(|(_, known)| kept == Some(known)) else { continue };
             for (event, offset) in events.into_iter().filter(|(event, _)| event.run == *id) {
                 each(event, Origin { source: *source, offset });
             }

@@ -23,6 +23,8 @@ mod pool;
 mod pretty;
 mod source;
 mod tail;
+#[cfg(test)]
+mod testkit;
 mod walk;
 mod watch;
 

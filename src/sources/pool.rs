@@ -22,7 +22,7 @@ const TURN: usize = 4 << 20;
 /// A file is kept open so long after its last line.
 const OPEN_FOR: Duration = Duration::from_secs(10);
 /// Files kept open at most.
-const MAX_OPEN: usize = 64;
+const MAX_OPEN: usize = 128;
 /// A source counts as busy so long after its last line.
 const BUSY_FOR: Duration = Duration::from_secs(600);
 /// A database is looked into so seldom, and for at most one part in so many of the time.
@@ -116,11 +116,15 @@ impl Pool {
             }
         }
         for group in &fresh {
+            for file in &group.files {
+                self.unknown.remove(&file.path);
+            }
             self.known.extend(group.files.iter().map(|file| file.path.clone()));
             self.progress.total_files += group.files.len() as u64;
             self.progress.total_bytes += group.bytes;
         }
         if !fresh.is_empty() {
+            self.tell_places(sink);
             // What is new now is newer than what still waits.
             fresh.extend(self.pending.drain(..));
             self.pending = fresh.into();
@@ -238,6 +242,7 @@ impl Pool {
             self.later.insert(path.to_owned(), live.next);
             return;
         }
+        let was_open = live.source.is_open();
         let cutoff = self.finder.cutoff(now);
         let mut events = Vec::new();
         let mut cx = Cx { registry: &mut self.registry, sink, buffer: &mut self.buffer, now, cutoff };
@@ -261,7 +266,8 @@ impl Pool {
             let ended = clock::elapsed();
             live.next = ended + COSTLY_PAUSE.max(ended.saturating_sub(began) * COSTLY_SHARE);
         }
-        if live.source.is_open() && self.live.values().filter(|live| live.source.is_open()).count() > MAX_OPEN {
+        let is_newly_open = !was_open && live.source.is_open();
+        if is_newly_open && self.live.values().filter(|live| live.source.is_open()).count() > MAX_OPEN {
             self.live.get_mut(path).into_iter().for_each(|live| live.source.close());
         }
     }

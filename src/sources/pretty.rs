@@ -13,63 +13,26 @@ const LEVEL: &str = "| ";
 /// string starts a new line, and so does the end of the space on a line.
 pub fn pretty(text: &[u8]) -> Vec<Text> {
     let text = String::from_utf8_lossy(text);
-    let mut out = Page { lines: Vec::new(), line: String::new(), depth: 0 };
+    let mut page = Page { lines: Vec::new(), line: String::new(), depth: 0 };
     let mut chars = text.chars().peekable();
     let mut in_string = false;
     while let Some(c) = chars.next() {
-        if out.lines.len() >= MAX_LINES {
-            out.lines.push(Text::new("…"));
-            return out.lines;
+        if page.lines.len() >= MAX_LINES {
+            page.lines.push(Text::new("…"));
+            return page.lines;
         }
         if in_string {
-            match (c, chars.peek()) {
-                ('\\', Some('n')) => {
-                    chars.next();
-                    out.feed();
-                }
-                ('\\', Some(&next)) => {
-                    chars.next();
-                    out.line.push(c);
-                    out.line.push(next);
-                }
-                _ => out.line.push(c),
-            }
-            in_string = c != '"';
-            out.wrap();
-            continue;
+            in_string = page.string(c, &mut chars);
+        } else {
+            in_string = page.structure(c, &mut chars);
         }
-        match c {
-            '{' | '[' => {
-                out.line.push(c);
-                while chars.next_if(|next| next.is_ascii_whitespace()).is_some() {}
-                if let Some(close) = chars.next_if(|next| matches!(next, '}' | ']')) {
-                    out.line.push(close);
-                } else {
-                    out.depth += 1;
-                    out.feed();
-                }
-            }
-            '}' | ']' => {
-                out.depth = out.depth.saturating_sub(1);
-                out.feed();
-                out.line.push(c);
-            }
-            ',' => {
-                out.line.push(c);
-                out.feed();
-            }
-            ':' => out.line.push_str(": "),
-            c if c.is_ascii_whitespace() => {}
-            c => {
-                in_string = c == '"';
-                out.line.push(c);
-            }
-        }
-        out.wrap();
+        page.wrap();
     }
-    out.feed();
-    out.lines
+    page.feed();
+    page.lines
 }
+
+type Rest<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
 struct Page {
     lines: Vec<Text>,
@@ -78,6 +41,52 @@ struct Page {
 }
 
 impl Page {
+    /// A character inside a string; `false`: it ends the string.
+    fn string(&mut self, c: char, rest: &mut Rest<'_>) -> bool {
+        match (c, rest.peek()) {
+            ('\\', Some('n')) => {
+                rest.next();
+                self.feed();
+            }
+            ('\\', Some(&next)) => {
+                rest.next();
+                self.line.push(c);
+                self.line.push(next);
+            }
+            _ => self.line.push(c),
+        }
+        c != '"'
+    }
+
+    /// A character outside of strings; `true`: it begins one.
+    fn structure(&mut self, c: char, rest: &mut Rest<'_>) -> bool {
+        match c {
+            '{' | '[' => {
+                self.line.push(c);
+                while rest.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                if let Some(close) = rest.next_if(|next| matches!(next, '}' | ']')) {
+                    self.line.push(close);
+                } else {
+                    self.depth += 1;
+                    self.feed();
+                }
+            }
+            '}' | ']' => {
+                self.depth = self.depth.saturating_sub(1);
+                self.feed();
+                self.line.push(c);
+            }
+            ',' => {
+                self.line.push(c);
+                self.feed();
+            }
+            ':' => self.line.push_str(": "),
+            c if c.is_ascii_whitespace() => {}
+            c => self.line.push(c),
+        }
+        c == '"'
+    }
+
     /// Ends the line and indents the next.
     fn feed(&mut self) {
         let has_words = !self.line.trim_start_matches(LEVEL).is_empty();
@@ -91,7 +100,7 @@ impl Page {
     }
 
     fn wrap(&mut self) {
-        if self.line.len() + 4 > MAX_TEXT {
+        if self.line.len() + 8 > MAX_TEXT {
             self.feed();
         }
     }
@@ -130,7 +139,7 @@ mod tests {
     #[test]
     fn length_and_depth_are_bounded() {
         assert_eq!(pretty("[".repeat(100_000).as_bytes()).len(), MAX_LINES + 1);
-        assert_eq!(pretty("\\u001b[31m\x1b]0;x\x07\n".as_bytes()).len(), 1);
+        assert_eq!(lines("\"\x1b[31m\x1b]0;x\x07\""), ["\"[31m]0;x\""]);
         let long = lines(&format!("\"{}\"", "x".repeat(1_000)));
         assert_eq!(long.concat().len(), 1_002, "nothing is cut off");
     }

@@ -94,10 +94,6 @@ impl Source {
         }
     }
 
-    pub fn number(&self) -> Option<u32> {
-        self.number
-    }
-
     /// A line has said what it is.
     pub fn is_recognised(&self) -> bool {
         match &self.feed {

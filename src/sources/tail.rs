@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -143,7 +144,8 @@ impl Tail {
         }
     }
 
-    /// Reads at most `buffer.len()` new bytes (a document: all of it) and adds what they say to `batch`.
+    /// Reads new bytes, at most as many as fit into `buffer` beside the trace (a document: all of it), and adds what
+    /// they say to `batch`. `buffer` is longer than the trace.
     pub fn step(&mut self, buffer: &mut [u8], batch: &mut Batch) -> Step {
         let step = match self.try_step(buffer, batch) {
             Ok(step) => {
@@ -175,28 +177,44 @@ impl Tail {
         if self.kind == Kind::Document {
             return self.document(look, batch);
         }
-        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        if look.size < self.offset || !trace_holds(file, self.offset, &self.trace)? {
-            self.restart();
-        }
+        let new = match self.new_bytes(look, buffer)? {
+            Some(new) => new,
+            None => {
+                self.restart();
+                self.new_bytes(look, buffer)?.unwrap_or_default()
+            }
+        };
         self.came_back(batch);
         if self.decoder.is_unknown() {
             self.seen = Some(look);
             self.file = None;
             return Ok(Step::Idle);
         }
-        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let got = read_at(file, buffer, self.offset)?;
-        self.offset += got as u64;
-        remember(&mut self.trace, &buffer[..got]);
-        self.decoder.feed(&buffer[..got], batch);
-        if got == buffer.len() {
+        let is_full = new.end == buffer.len();
+        let new = &buffer[new];
+        self.offset += new.len() as u64;
+        remember(&mut self.trace, new);
+        self.decoder.feed(new, batch);
+        if is_full {
             return Ok(Step::More);
         }
         self.decoder.pause(batch);
         // Bytes that came between the look and the read make the next look differ, which costs one more read.
         self.seen = Some(look);
         Ok(Step::Idle)
+    }
+
+    /// Reads what follows the offset; returns where in the buffer it stands. `None`: the content is another one.
+    fn new_bytes(&self, look: Look, buffer: &mut [u8]) -> io::Result<Option<Range<usize>>> {
+        let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        let known = self.trace.len();
+        if look.size < self.offset {
+            return Ok(None);
+        }
+        // What was read last is read once more together with what is new.
+        let from = self.offset - known as u64;
+        let got = read_at(file, buffer, from, look.size - from)?;
+        Ok((got >= known && buffer[..known] == *self.trace).then_some(known..got))
     }
 
     /// Looks at the path and makes sure that the open file is the one that stands there now.
@@ -227,7 +245,7 @@ impl Tail {
             return Ok(Step::Idle);
         }
         let mut bytes = vec![0; usize::try_from(look.size).unwrap_or(MAX_LINE) + 1];
-        let got = read_at(&file, &mut bytes, 0)?;
+        let got = read_at(&file, &mut bytes, 0, u64::MAX)?;
         if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes[..got]).is_err() {
             // Caught in the middle of being written; the end of the write makes the next look differ.
             return Ok(Step::Idle);
@@ -295,10 +313,10 @@ pub fn why(path: &Path, error: &io::Error) -> Text {
     Text::new(&format!("{}: {error}", path.display()))
 }
 
-/// Reads until the buffer is full or the file ends.
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+/// Reads until the buffer is full, the file ends, or `expected` bytes are there.
+fn read_at(file: &File, buffer: &mut [u8], offset: u64, expected: u64) -> io::Result<usize> {
     let mut got = 0;
-    while got < buffer.len() {
+    while got < buffer.len() && (got as u64) < expected {
         match file.read_at(&mut buffer[got..], offset + got as u64) {
             Ok(0) => break,
             Ok(n) => got += n,
@@ -307,14 +325,6 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         }
     }
     Ok(got)
-}
-
-/// Whether the bytes before `offset` are still those that were read.
-fn trace_holds(file: &File, offset: u64, trace: &[u8]) -> io::Result<bool> {
-    let mut now = [0; TRACE];
-    let now = &mut now[..trace.len()];
-    let got = read_at(file, now, offset - trace.len() as u64)?;
-    Ok(now[..got] == *trace)
 }
 
 fn remember(trace: &mut Vec<u8>, read: &[u8]) {

@@ -301,8 +301,10 @@ impl Mark {
 
     /// Of rows that are older than the slack, no more needs to be known.
     fn forget_old(&mut self) {
-        let from = self.newest[0].max(self.newest[1]).saturating_sub(SLACK);
-        self.recent.retain(|_, (updated, _)| *updated > from);
+        let from = [Table::Session, Table::Message, Table::Part].map(|table| self.from(table));
+        self.recent.retain(|offset, (updated, _)| {
+            rows::place(*offset).is_some_and(|(table, _)| *updated > from[table as usize])
+        });
         self.recent.shrink_to_fit();
     }
 }
