@@ -11,7 +11,7 @@ use crate::clock;
 use crate::domain::run::Run;
 use crate::domain::statement::{Charge, Factors, Rule};
 use crate::domain::time::{Span, Stamp};
-use crate::engine::{Model, Msg};
+use crate::engine::{Model, Msg, SourceState};
 use crate::sources::{self, Plan};
 
 pub fn run(setup: &Setup, name: &str, follow: bool, json: bool, out: &mut dyn Write) -> Result<()> {
@@ -70,7 +70,7 @@ fn follow_plan(setup: &Setup, plan: Plan, wanted: Option<&str>, json: bool, out:
             && model
                 .sources
                 .iter()
-                .all(|s| matches!(s.state, crate::engine::SourceState::Closed | crate::engine::SourceState::Unknown));
+                .all(|s| matches!(s.state, SourceState::Closed | SourceState::Unknown | SourceState::Failed(_)));
         let ended = !ends_with_input
             && model.progress.is_done()
             && model.runs().len() > 0
