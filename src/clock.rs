@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::domain::time::Stamp;
+use crate::domain::time::{Span, Stamp};
 
 /// Real time now. Can jump when somebody sets the machine's clock.
 #[expect(clippy::disallowed_methods, reason = "the edge's one clock")]
@@ -22,4 +22,10 @@ pub fn elapsed() -> Duration {
 pub fn stamp(time: SystemTime) -> Stamp {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Stamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// What local time is ahead of UTC, now.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks")]
+pub fn utc_offset() -> Span {
+    Span::secs(i64::from(chrono::Local::now().offset().local_minus_utc()))
 }

@@ -35,13 +35,16 @@ pub enum Exit {
     Signal(i32),
 }
 
+/// Finds a theme by its name, or says why there is none.
+pub type ThemeFinder = Box<dyn Fn(&str) -> Result<Theme>>;
+
 /// Everything the loop owns.
 pub struct Runtime {
     pub model: Model,
     pub ui: Ui,
     pub theme: Theme,
     /// Finds a theme by the name that somebody typed.
-    pub themes: Box<dyn Fn(&str) -> Result<Theme>>,
+    pub themes: ThemeFinder,
     pub depth: Depth,
     pub sources: Handle,
     pub incoming: mpsc::Receiver<Vec<Msg>>,

@@ -7,11 +7,11 @@ use tokio::sync::mpsc;
 
 use super::{Setup, needs_terminal, read};
 use crate::cli::{Cli, ColorWhen};
+use crate::clock;
 use crate::config;
 use crate::domain::text::Text;
-use crate::domain::time::Span;
 use crate::engine::Model;
-use crate::runtime::{self, Exit, Runtime};
+use crate::runtime::{self, Exit, Runtime, ThemeFinder};
 use crate::sources::{self, Plan};
 use crate::ui::terminal::Guard;
 use crate::ui::theme::{Depth, Environment, Theme, When};
@@ -33,7 +33,7 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
         ascii: cli.look.ascii || !speaks_utf8(),
         reduced_motion: cli.look.reduced_motion,
         mouse: false,
-        utc_offset: Span::secs(i64::from(chrono::Offset::fix(chrono::Local::now().offset()).local_minus_utc())),
+        utc_offset: clock::utc_offset(),
         warnings: setup.loaded.warnings.iter().map(|w| Text::new(&w.to_string())).collect(),
     };
     let model: Model = read::model(setup);
@@ -69,7 +69,7 @@ fn depth(when: ColorWhen) -> Depth {
 }
 
 /// Finds themes: shipped ones by name, the user's own by name, any by its path.
-fn theme_finder(dirs: Option<config::Dirs>) -> Box<dyn Fn(&str) -> Result<Theme>> {
+fn theme_finder(dirs: Option<config::Dirs>) -> ThemeFinder {
     // Without a home directory there are no themes of one's own.
     let own = dirs.map_or_else(PathBuf::new, |dirs| dirs.config.join("themes"));
     Box::new(move |name| {
