@@ -4,6 +4,8 @@
 
 mod counters;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

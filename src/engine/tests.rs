@@ -1,0 +1,119 @@
+use super::*;
+use crate::adapters::Format;
+use crate::domain::event::{Agent, Body, Failure, Key, ModelCall};
+use crate::domain::policy::EMBEDDED;
+use crate::domain::tool::ToolInput;
+use crate::domain::usage::Usage;
+
+const NOW: Stamp = Stamp(1_795_000_000_000);
+
+fn model() -> Model {
+    let rules = Rules::compile(toml::from_str(EMBEDDED).unwrap()).unwrap();
+    Model::new(Arc::new(rules), Arc::new(Prices::embedded()))
+}
+
+fn opened(model: &mut Model, source: u32, form: Form) {
+    assert_eq!(model.apply(Msg::Opened { source, name: "x".into(), form: Some(form) }, NOW), []);
+}
+
+fn answer(session: &str, id: &str, output: u64) -> (Event, u64) {
+    let usage = Usage { output, ..Usage::ZERO };
+    let model = Some("claude-sonnet-4-5".into());
+    let call = ModelCall { key: Some(Key::of(&[id])), replay_of: None, model, usage, cost: None };
+    (event(session, Body::ModelCall(call)), 7)
+}
+
+fn call(session: &str, id: &str) -> (Event, u64) {
+    let input = Box::new(ToolInput::from_command("make"));
+    (event(session, Body::ToolCall { key: Key::of(&[id]), tool: "Bash".into(), input }), 9)
+}
+
+fn event(session: &str, body: Body) -> Event {
+    Event { run: RunId::new(Agent::Claude, session), branch: None, at: Some(NOW), body }
+}
+
+fn events(model: &mut Model, source: u32, events: Vec<(Event, u64)>) -> Vec<Effect> {
+    model.apply(Msg::Events { source, events }, NOW)
+}
+
+#[test]
+fn a_fork_keeps_its_figures_and_sums_count_the_copy_once() {
+    let mut m = model();
+    opened(&mut m, 0, Form::Disk);
+    events(&mut m, 0, vec![answer("parent", "a", 100), answer("parent", "b", 10)]);
+    events(&mut m, 0, vec![answer("fork", "a", 100), answer("fork", "b", 10), answer("fork", "c", 1)]);
+    let outputs: Vec<u64> = m.runs().map(|r| r.tokens.usage().output).collect();
+    assert_eq!(outputs, [110, 111]);
+    let totals = m.totals(m.runs(), NOW);
+    assert_eq!(totals.usage.output, 111);
+    assert_eq!(totals.usd, Usd(111 * 15_000));
+}
+
+#[test]
+fn the_stream_of_a_run_that_is_read_from_disk_is_not_counted_again() {
+    let mut m = model();
+    opened(&mut m, 0, Form::Disk);
+    opened(&mut m, 1, Form::Stream);
+    events(&mut m, 0, vec![call("s", "t1")]);
+    events(&mut m, 1, vec![call("s", "item_1")]);
+    assert_eq!(m.run(0).unwrap().counts.tool_calls, 1);
+    assert_eq!(m.counters.shadowed, 1);
+}
+
+#[test]
+fn a_time_far_ahead_of_the_clock_is_not_believed() {
+    let mut m = model();
+    opened(&mut m, 0, Form::Disk);
+    let mut early = event("s", Body::Prompt { text: "go".into() });
+    early.at = Some(Stamp(i64::MAX));
+    events(&mut m, 0, vec![(early, 0)]);
+    assert!(m.run(0).unwrap().last_at.unwrap().since(NOW) <= AHEAD);
+}
+
+#[test]
+fn quiet_runs_forget_details_and_looking_asks_for_them_again() {
+    let mut m = model();
+    opened(&mut m, 0, Form::Disk);
+    let many = (0..100).flat_map(|i| {
+        let key = Key::of(&[&i.to_string()]);
+        let done = Body::ToolResult { key, failure: Failure::No, text: "ok".into() };
+        [call("s", &i.to_string()), (event("s", done), 0)]
+    });
+    events(&mut m, 0, many.collect());
+    let later = NOW + QUIET + Span(1);
+    assert_eq!(m.apply(Msg::Tick, later), [Effect::Redraw]);
+    let run = m.run(0).unwrap();
+    assert!(run.statement.lines().len() < 20 && run.counts.tool_calls == 100);
+    let wanted = Effect::ReadHistory { run: 0, id: run.id.clone(), sources: vec![0] };
+    assert_eq!(m.apply(Msg::Look(Some(0)), later), [wanted, Effect::Redraw]);
+    let mut full = Run::new(m.run(0).unwrap().id.clone(), 0);
+    full.counts.events = m.run(0).unwrap().counts.events;
+    m.apply(Msg::History(Box::new(full)), later);
+    assert!(m.run_in_full(0).unwrap().statement.lines().len() == 0, "what was read again is shown");
+    events(&mut m, 0, vec![call("s", "new")]);
+    assert!(m.run_in_full(0).unwrap().statement.lines().len() > 0, "a run that goes on shows itself");
+}
+
+#[test]
+fn details_of_an_event_are_asked_for_and_kept_until_the_next() {
+    let mut m = model();
+    let origin = Origin { source: 3, offset: 42 };
+    assert_eq!(m.apply(Msg::LookAt(origin), NOW), [Effect::ReadDetail(origin)]);
+    m.apply(Msg::Detail { origin, lines: vec!["{}".into()] }, NOW);
+    assert_eq!(m.detail.as_ref().map(|(o, l)| (*o, l.len())), Some((origin, 1)));
+    m.apply(Msg::LookAt(origin), NOW);
+    assert_eq!(m.detail, None);
+}
+
+#[test]
+fn what_is_lost_or_unreadable_is_counted() {
+    let mut m = model();
+    opened(&mut m, 0, Form::Disk);
+    m.apply(Msg::State { source: 0, state: SourceState::Reading(Format::ClaudeTranscript) }, NOW);
+    m.apply(Msg::Lines { source: 0, read: 5, bytes: 500, skipped: 2 }, NOW);
+    m.apply(Msg::Dropped(3), NOW);
+    events(&mut m, 0, vec![(event("s", Body::Unparsed { why: "no".into() }), 0)]);
+    let c = &m.counters;
+    assert_eq!((c.lines, c.bytes, c.skipped, c.dropped, c.unparsed, c.events), (5, 500, 2, 3, 1, 1));
+    assert_eq!((m.sources[0].lines, m.sources[0].skipped), (5, 2));
+}
