@@ -1,0 +1,191 @@
+//! Help, and the foot of the screen. Both read the table of keys.
+
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+
+use super::canvas::{Canvas, Cut, columns};
+use super::command::{self, COMMANDS};
+use super::keymap::{self, KEYS, Scope};
+use super::line::Line;
+use super::order::Only;
+use super::theme::Role;
+use super::{Mode, Scene, View, look};
+use crate::domain::run::State;
+
+/// A line of help: what stands at its left, words, and how the left looks.
+struct HelpLine {
+    left: String,
+    words: String,
+    role: Role,
+}
+
+impl HelpLine {
+    fn new(left: impl Into<String>, words: impl Into<String>, role: Role) -> Self {
+        Self { left: left.into(), words: words.into(), role }
+    }
+
+    fn title(words: &str) -> Self {
+        Self::new("", words, Role::Title)
+    }
+}
+
+/// Width from which keys and marks stand side by side.
+const TWO_COLUMNS: u16 = 104;
+
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scroll: u16) {
+    let (rule, body) = area.top_rows(1);
+    canvas.rule(rule, "HELP", "? or Esc closes", true);
+    let body = body.inset(2);
+    if body.width >= TWO_COLUMNS {
+        let (left, right) = body.left_columns(body.width * 11 / 20);
+        lines(canvas, left, &keys(), scroll);
+        lines(canvas, right, &marks(canvas), scroll);
+    } else {
+        let all: Vec<HelpLine> = keys().into_iter().chain([HelpLine::title("")]).chain(marks(canvas)).collect();
+        lines(canvas, body, &all, scroll);
+    }
+}
+
+/// How far help can be scrolled on a screen of this size.
+pub fn most_scroll(width: u16, height: u16) -> u16 {
+    let both = keys().len() + 1 + MARKS;
+    let tall = if width.saturating_sub(4) >= TWO_COLUMNS { keys().len().max(MARKS) } else { both };
+    u16::try_from(tall).unwrap_or(u16::MAX).saturating_sub(height.saturating_sub(1))
+}
+
+fn lines(canvas: &mut Canvas<'_>, area: Rect, lines: &[HelpLine], scroll: u16) {
+    let left = lines.iter().map(|l| columns(&l.left)).max().unwrap_or(0) + 2;
+    for (y, line) in (area.top()..area.bottom()).zip(lines.iter().skip(usize::from(scroll))) {
+        let style = canvas.style(line.role);
+        if line.left.is_empty() {
+            canvas.put(area.x, y, area.width, &line.words, style);
+        } else {
+            canvas.put(area.x, y, left.min(area.width), &line.left, style);
+            canvas.put(area.x + left, y, area.width.saturating_sub(left), &line.words, canvas.style(Role::Text));
+        }
+    }
+}
+
+fn keys() -> Vec<HelpLine> {
+    let mut lines = Vec::new();
+    for (scope, title) in
+        [(Scope::Everywhere, "Everywhere"), (Scope::Fleet, "Fleet"), (Scope::Run, "Run")]
+    {
+        lines.push(HelpLine::title(title));
+        let bindings = KEYS.iter().filter(|b| b.scope == scope);
+        lines.extend(bindings.map(|b| HelpLine::new(b.shown, b.words, Role::HelpKey)));
+    }
+    lines
+}
+
+/// Lines that [`marks`] gives.
+const MARKS: usize = 1 + 7 + 1 + 6 + 1 + COMMANDS.len();
+
+fn marks(canvas: &Canvas<'_>) -> Vec<HelpLine> {
+    let glyphs = canvas.glyphs;
+    let mut lines = vec![HelpLine::title("States")];
+    for (state, words) in [
+        (State::Working, "its clock runs"),
+        (State::Waiting, "for a person; its clock stands still"),
+        (State::Idle, "nothing heard for a while; its clock stands still"),
+        (State::AtZero, "its clock or a limit has run out, and it goes on"),
+        (State::Finished, "ended well"),
+        (State::Failed, "ended badly"),
+        (State::Interrupted, "ended by somebody"),
+    ] {
+        let left = format!("{} {}", glyphs.state(state), state.name());
+        lines.push(HelpLine::new(left, words, look::state_role(state)));
+    }
+    lines.push(HelpLine::title("Figures"));
+    let least = format!("{}$1.20", glyphs.at_least);
+    let fan = format!("12m 9{}17m", glyphs.dash);
+    let repeat = format!("repeat {}8", glyphs.times);
+    for (left, words) in [
+        ("00:24:31", "clock time left: complexity, priced as time"),
+        (&fan, "real time until it runs out: middle, and 8 times in 10"),
+        ("KEY none", "redkey only watches this run and can't stop it"),
+        ("~$1.20", "can still change; the agent hasn't summed up yet"),
+        (&least, "at least: the price of a model isn't known"),
+        (&repeat, "the same call again; each time costs double"),
+    ] {
+        lines.push(HelpLine::new(left, words, Role::Accent));
+    }
+    lines.push(HelpLine::title("Commands, after :"));
+    for (name, takes, words) in COMMANDS {
+        lines.push(HelpLine::new(format!("{name} {takes}"), words, Role::HelpKey));
+    }
+    lines
+}
+
+/// The foot of the screen: what is being typed, an answer, or which keys do what.
+pub fn footer(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let ui = scene.ui;
+    match (&ui.mode, &ui.note) {
+        (Mode::Filter, _) => {
+            let listed = &scene.listing;
+            let hits = format!("{} of {} runs   Enter keeps it, Esc drops it", listed.order.len(), listed.all.runs);
+            typing(canvas, area, "/", &ui.filter, &hits);
+        }
+        (Mode::Command(line), _) => {
+            let all = command::completions(line.as_str());
+            let words: Vec<String> = match &all[..] {
+                [(text, words)] if !words.is_empty() => vec![format!("{text}  {words}")],
+                _ => all.into_iter().map(|(text, _)| text.trim_end().to_owned()).collect(),
+            };
+            let hint = if words.is_empty() { "no such command".to_owned() } else { words.join("   ") };
+            typing(canvas, area, ":", line, &hint);
+        }
+        (Mode::Keys, Some(note)) => {
+            let style = canvas.style(Role::Warn);
+            canvas.put(area.x + 1, area.y, area.width.saturating_sub(1), note.as_str(), style);
+        }
+        (Mode::Keys, None) => hints(canvas, area, scene),
+    }
+}
+
+fn typing(canvas: &mut Canvas<'_>, area: Rect, mark: &str, line: &Line, hint: &str) {
+    let text = canvas.style(Role::Text);
+    let (before, after) = line.split();
+    let cursor = after.chars().next().map_or(" ".to_owned(), String::from);
+    let rest = after.get(cursor.len()..).unwrap_or("");
+    // A long line is shown from its end.
+    let room = usize::from(area.width.saturating_sub(4));
+    let skip = before.chars().count().saturating_sub(room);
+    let before: String = before.chars().skip(skip).collect();
+    let at_cursor = text.add_modifier(Modifier::REVERSED);
+    let pieces = [(mark, canvas.style(Role::HelpKey)), (before.as_str(), text), (cursor.as_str(), at_cursor), (rest, text)];
+    let used = canvas.pieces(area.x + 1, area.y, area.width.saturating_sub(1), &pieces);
+    let x = area.x + used + 4;
+    canvas.put(x, area.y, area.right().saturating_sub(x), hint, canvas.style(Role::Muted));
+}
+
+fn hints(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    let wish = &scene.ui.wish;
+    let scope = if scene.ui.view == View::Fleet { Scope::Fleet } else { Scope::Run };
+    let mut x = area.x + 1;
+    let is_fleet = scope == Scope::Fleet;
+    if is_fleet && !wish.filter.is_empty() {
+        let chip = format!("/{}  {} of {}", wish.filter, scene.listing.order.len(), scene.listing.all.runs);
+        x += canvas.put(x, area.y, area.right().saturating_sub(x), &chip, canvas.style(Role::Accent)) + 2;
+    }
+    let narrows = !wish.filter.is_empty() || wish.only != Only::All;
+    for (key, words) in keymap::hints(scope) {
+        let words = match words {
+            "back" if is_fleet && !narrows => continue,
+            "back" if is_fleet => "list all".to_owned(),
+            "sort" => format!("sort: {}", wish.sort.name()),
+            "states" => format!("states: {}", wish.only.name()),
+            words => words.to_owned(),
+        };
+        let wide = columns(key) + 1 + columns(&words);
+        if x + wide >= area.right() {
+            // Help is worth more than what would follow it.
+            continue;
+        }
+        x += canvas.put(x, area.y, columns(key), key, canvas.style(Role::HelpKey)) + 1;
+        x += canvas.put(x, area.y, columns(&words), &words, canvas.style(Role::Muted)) + 2;
+    }
+}

@@ -1,0 +1,205 @@
+//! One table of keys. Dispatch, help and the hints at the foot of the screen all read it.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Top,
+    Bottom,
+    Open,
+    Back,
+    Next,
+    Previous,
+    Nth,
+    NextPane,
+    PreviousPane,
+    Flip,
+    Wall,
+    Sums,
+    Filter,
+    Sort,
+    Reverse,
+    States,
+    CommandLine,
+    Mouse,
+    Help,
+    Redraw,
+    Suspend,
+    Quit,
+}
+
+/// On which screens a key means this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Everywhere,
+    Fleet,
+    Run,
+}
+
+impl Scope {
+    /// Can both be in force at once?
+    pub fn overlaps(self, other: Scope) -> bool {
+        self == other || self == Scope::Everywhere || other == Scope::Everywhere
+    }
+}
+
+/// A key without what doesn't tell keys apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub code: KeyCode,
+    pub ctrl: bool,
+}
+
+/// One line of the table.
+pub struct Binding {
+    pub keys: &'static [Key],
+    /// As help shows the keys.
+    pub shown: &'static str,
+    pub scope: Scope,
+    pub command: Command,
+    pub words: &'static str,
+    /// Shown at the foot of the screen, where there is room; the earlier in the table, the sooner.
+    pub hint: Option<&'static str>,
+}
+
+const fn ch(c: char) -> Key {
+    Key { code: KeyCode::Char(c), ctrl: false }
+}
+
+const fn ctrl(c: char) -> Key {
+    Key { code: KeyCode::Char(c), ctrl: true }
+}
+
+const fn key(code: KeyCode) -> Key {
+    Key { code, ctrl: false }
+}
+
+const fn bind(
+    keys: &'static [Key],
+    shown: &'static str,
+    scope: Scope,
+    command: Command,
+    words: &'static str,
+    hint: Option<&'static str>,
+) -> Binding {
+    Binding { keys, shown, scope, command, words, hint }
+}
+
+use Scope::{Everywhere, Fleet, Run};
+
+/// All keys.
+pub static KEYS: &[Binding] = &[
+    bind(&[key(KeyCode::Up), ch('k')], "k ↑", Everywhere, Command::Up, "one line up", None),
+    bind(&[key(KeyCode::Down), ch('j')], "j ↓", Everywhere, Command::Down, "one line down", None),
+    bind(&[key(KeyCode::PageUp), ctrl('b')], "PgUp", Everywhere, Command::PageUp, "one page up", None),
+    bind(&[key(KeyCode::PageDown), ctrl('f')], "PgDn", Everywhere, Command::PageDown, "one page down", None),
+    bind(&[key(KeyCode::Home), ch('g')], "g Home", Everywhere, Command::Top, "to the top (and follow the newest)", None),
+    bind(&[key(KeyCode::End), ch('G')], "G End", Everywhere, Command::Bottom, "to the bottom", None),
+    bind(
+        &[key(KeyCode::Enter), key(KeyCode::Right), ch('l')],
+        "Enter l →",
+        Fleet,
+        Command::Open,
+        "open the run",
+        Some("open"),
+    ),
+    bind(&[ch('/')], "/", Fleet, Command::Filter, "filter by agent, model, project, task, state", Some("filter")),
+    bind(&[ch('s')], "s", Fleet, Command::Sort, "sort by the next column", Some("sort")),
+    bind(&[ch('S')], "S", Fleet, Command::Reverse, "reverse the order", None),
+    bind(&[ch('f')], "f", Fleet, Command::States, "list all, live, zero, waiting, ended runs", Some("states")),
+    bind(&[key(KeyCode::Enter)], "Enter", Run, Command::Open, "details of the line", Some("details")),
+    bind(&[key(KeyCode::Esc), key(KeyCode::Backspace)], "Esc", Everywhere, Command::Back, "back", Some("back")),
+    bind(&[ch('e')], "e", Run, Command::Flip, "statement or events", Some("statement/events")),
+    bind(&[key(KeyCode::Tab), key(KeyCode::Right), ch('l')], "Tab l →", Run, Command::NextPane, "next pane", Some("pane")),
+    bind(
+        &[key(KeyCode::BackTab), key(KeyCode::Left), ch('h')],
+        "S-Tab h ←",
+        Run,
+        Command::PreviousPane,
+        "previous pane",
+        None,
+    ),
+    bind(&[ch('n'), ch(']')], "n", Run, Command::Next, "next run of the list", Some("next run")),
+    bind(&[ch('p'), ch('[')], "p", Run, Command::Previous, "previous run of the list", None),
+    bind(
+        &[ch('1'), ch('2'), ch('3'), ch('4'), ch('5'), ch('6'), ch('7'), ch('8'), ch('9')],
+        "1…9",
+        Everywhere,
+        Command::Nth,
+        "open this run of the list",
+        None,
+    ),
+    bind(&[ch('w')], "w", Run, Command::Wall, "hide or show lines of wall time and results", Some("wall time")),
+    bind(&[ch('t')], "t", Run, Command::Sums, "totals by rule instead of lines", Some("totals")),
+    bind(&[ch(':')], ":", Everywhere, Command::CommandLine, "command line", None),
+    bind(&[ch('m')], "m", Everywhere, Command::Mouse, "mouse on or off (off: the terminal selects text)", None),
+    bind(&[ch('?'), key(KeyCode::F(1))], "?", Everywhere, Command::Help, "this help", Some("help")),
+    bind(&[ctrl('l')], "^L", Everywhere, Command::Redraw, "draw the screen anew", None),
+    bind(&[ctrl('z')], "^Z", Everywhere, Command::Suspend, "suspend; `fg` comes back", None),
+    bind(&[ch('q'), ctrl('c')], "q ^C", Everywhere, Command::Quit, "quit", Some("quit")),
+];
+
+impl Key {
+    pub fn of(event: &KeyEvent) -> Self {
+        let ctrl = event.modifiers.contains(KeyModifiers::CONTROL);
+        // A terminal may send Ctrl with either case.
+        let code = match event.code {
+            KeyCode::Char(c) if ctrl => KeyCode::Char(c.to_ascii_lowercase()),
+            code => code,
+        };
+        Self { code, ctrl }
+    }
+}
+
+/// What `event` means on a screen.
+pub fn lookup(event: &KeyEvent, scope: Scope) -> Option<Command> {
+    if event.modifiers.contains(KeyModifiers::ALT) {
+        return None;
+    }
+    let key = Key::of(event);
+    KEYS.iter().find(|b| b.scope.overlaps(scope) && b.keys.contains(&key)).map(|b| b.command)
+}
+
+/// Bindings with a hint, for a screen.
+pub fn hints(scope: Scope) -> impl Iterator<Item = (&'static str, &'static str)> {
+    KEYS.iter()
+        .filter(move |b| b.scope.overlaps(scope))
+        .filter_map(|b| b.hint.map(|hint| (b.shown.split(' ').next().unwrap_or(b.shown), hint)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_means_two_things_on_one_screen() {
+        for (i, a) in KEYS.iter().enumerate() {
+            for b in &KEYS[i + 1..] {
+                for key in a.keys.iter().filter(|_| a.scope.overlaps(b.scope)) {
+                    assert!(!b.keys.contains(key), "{key:?}: `{}` and `{}`", a.words, b.words);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_keys_that_will_stop_runs_are_free() {
+        for c in ['x', 'K'] {
+            for scope in [Scope::Fleet, Scope::Run] {
+                assert_eq!(lookup(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), scope), None);
+            }
+        }
+    }
+
+    #[test]
+    fn every_binding_has_keys_and_words() {
+        for binding in KEYS {
+            assert!(!binding.keys.is_empty() && !binding.words.is_empty() && !binding.shown.is_empty());
+        }
+    }
+}
