@@ -105,7 +105,7 @@ impl<'a> Canvas<'a> {
     }
 
     /// Replaces everything that isn't ASCII, for terminals that show nothing else.
-    pub fn to_ascii(&mut self) {
+    pub fn make_ascii(&mut self) {
         for cell in &mut self.buf.content {
             let symbol = cell.symbol();
             if symbol.is_ascii() {
@@ -132,11 +132,13 @@ pub fn fit<'t>(text: &'t str, width: u16, ellipsis: &str) -> Cow<'t, str> {
     if width == 0 {
         return Cow::Borrowed("");
     }
+    let ellipsis = if ellipsis.width() <= width { ellipsis } else { "" };
+    let room = width - ellipsis.width();
     let mut out = String::with_capacity(width + ellipsis.len());
     let mut used = 0;
     for grapheme in text.graphemes(true) {
         let wide = grapheme.width();
-        if used + wide + 1 > width {
+        if used + wide > room {
             break;
         }
         out.push_str(grapheme);

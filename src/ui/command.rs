@@ -18,12 +18,12 @@ pub enum Order {
 
 /// Commands, what they take, and what they do.
 pub const COMMANDS: [(&str, &str, &str); 8] = [
-    ("filter", "TEXT", "list runs that match TEXT; nothing lists all"),
+    ("filter", "TEXT", "runs that match TEXT; nothing lists all"),
     ("help", "", "keys and marks"),
     ("mouse", "", "mouse on or off"),
     ("quit", "", "leave"),
-    ("show", "STATES", "list all, live, zero, waiting or ended runs"),
-    ("sort", "COLUMN", "activity, clock, burn, cost, agent or project"),
+    ("show", "STATES", "all, live, zero, waiting or ended runs"),
+    ("sort", "COLUMN", "activity, clock, burn, cost, agent, project"),
     ("theme", "NAME", "another theme"),
     ("wall", "", "hide or show wall time"),
 ];

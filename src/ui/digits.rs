@@ -4,33 +4,38 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::canvas::Canvas;
-use super::theme::Role;
+use super::theme::{Rgb, Role};
 use crate::domain::time::Span;
 
 /// How big the digits are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// Six columns by five rows.
+    /// Five columns by nine half rows, two columns apart.
     Big,
     /// Three columns by three rows of half blocks.
     Small,
-    /// Three columns by five rows, for terminals without half blocks.
+    /// Three columns by three rows of bars, for terminals without half blocks.
     SmallPlain,
 }
 
 impl Size {
     /// Rows and columns that `text` takes.
     pub fn of(self, text: &str) -> (u16, u16) {
-        let wide: u16 = text.chars().map(|c| self.columns(c) + 1).sum();
-        let rows = if self == Size::Small { 3 } else { 5 };
-        (rows, wide.saturating_sub(1))
+        let wide: u16 = text.chars().map(|c| self.columns(c) + self.gap()).sum();
+        let rows = if self == Size::Big { 5 } else { 3 };
+        (rows, wide.saturating_sub(self.gap()))
+    }
+
+    /// Columns between two characters.
+    fn gap(self) -> u16 {
+        if self == Size::Big { 2 } else { 1 }
     }
 
     fn columns(self, c: char) -> u16 {
         match (self, c) {
-            (Size::Big, ':' | ' ') => 2,
-            (Size::Big, '-') => 4,
-            (Size::Big, _) => 6,
+            (Size::Big, ':' | ' ') => 1,
+            (Size::Big, '-') => 3,
+            (Size::Big, _) => 5,
             (_, ':' | ' ') => 1,
             (_, '-') => 2,
             _ => 3,
@@ -85,24 +90,38 @@ fn segments(c: char) -> u8 {
     }
 }
 
-/// Is pixel (`column` of `columns`, `row` of 5) of this character lit? Strokes are as wide as `columns / 3`.
-fn is_lit(c: char, column: u16, row: u16, columns: u16) -> bool {
+/// Is this pixel of a character lit? Characters are `columns` wide and `rows` high; strokes are as thick as `stroke`,
+/// and do not fill the corners.
+fn is_lit(c: char, (x, y): (u16, u16), (columns, rows): (u16, u16), stroke: u16) -> bool {
+    let middle = (rows - stroke) / 2;
     match c {
-        ':' => row == 1 || row == 3,
-        '-' => row == 2,
+        ':' => [rows / 4, rows - 1 - rows / 4].iter().any(|at| y.abs_diff(*at) < stroke.div_ceil(2)),
+        '-' => (middle..middle + stroke).contains(&y),
         ' ' => false,
         _ => {
             let on = segments(c);
-            let stroke = (columns / 3).max(1);
-            let (left, right) = (column < stroke, column >= columns - stroke);
             let has = |segment: u8| on & segment != 0;
-            (row == 0 && has(TOP))
-                || (row == 2 && has(MIDDLE))
-                || (row == 4 && has(LOW))
-                || (left && row <= 2 && has(TOP_LEFT))
-                || (left && row >= 2 && has(LOW_LEFT))
-                || (right && row <= 2 && has(TOP_RIGHT))
-                || (right && row >= 2 && has(LOW_RIGHT))
+            let (left, right) = (x < stroke, x + stroke >= columns);
+            let (upper, lower) = (y <= middle + stroke / 2, y + 1 >= rows - middle - stroke / 2);
+            let is_corner = (x == 0 || x + 1 == columns) && (y == 0 || y + 1 == rows);
+            let lit = (y < stroke && has(TOP))
+                || ((middle..middle + stroke).contains(&y) && has(MIDDLE))
+                || (y + stroke >= rows && has(LOW))
+                || (left && upper && has(TOP_LEFT))
+                || (left && lower && has(LOW_LEFT))
+                || (right && upper && has(TOP_RIGHT))
+                || (right && lower && has(LOW_RIGHT));
+            lit && !(is_corner && rows > 5)
+        }
+    }
+}
+
+impl Size {
+    /// Rows of pixels, and how thick strokes are. With half blocks there are two rows of pixels to a row.
+    fn grid(self, is_ascii: bool) -> (u16, u16) {
+        match (self, is_ascii) {
+            (Size::Big, false) => (9, 1),
+            _ => (5, 1),
         }
     }
 }
@@ -110,60 +129,91 @@ fn is_lit(c: char, column: u16, row: u16, columns: u16) -> bool {
 /// Draws `text` at the top left of `area`. Hours and minutes that are still zero stand back; on terminals with fine
 /// colours the digits are brighter at the top, and unlit segments can just be seen.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, text: &str, role: Role, size: Size) {
-    let base = canvas.style(role);
-    // What lies behind digits is the terminal's own; a role that is told by its background is told by that colour.
-    let lit = Style { bg: None, fg: base.bg.or(base.fg), ..base };
-    let ghost = canvas.style(Role::ClockGhost);
     let first = text.find(|c: char| c.is_ascii_digit() && c != '0').unwrap_or(text.len());
     let mut x = area.x;
     for (i, c) in text.char_indices() {
-        let columns = size.columns(c);
-        let is_back = i < first && i + 5 < text.len() && c != '-';
-        let style = if is_back { canvas.style(Role::Muted) } else { lit };
-        for row in 0..5 {
-            for column in 0..columns {
-                let on = is_lit(c, column, row, columns);
-                match size {
-                    Size::Small if row % 2 == 0 => half(canvas, (x + column, area.y), (c, column, row), style),
-                    Size::Small => {}
-                    _ if on => {
-                        let shine = (!is_back).then(|| shine(canvas, role, row)).flatten();
-                        let style = shine.map_or(style, |fg| style.fg(fg));
-                        canvas.put(x + column, area.y + row, 1, canvas.glyphs.full, style);
-                    }
-                    _ if c.is_ascii_digit() && size == Size::Big && ghost.fg.is_some() => {
-                        if is_lit('8', column, row, columns) {
-                            canvas.put(x + column, area.y + row, 1, canvas.glyphs.full, ghost);
-                        }
-                    }
-                    _ => {}
-                }
+        let stands_back = i < first && i + 5 < text.len() && c != '-';
+        let rows = size.of(text).0;
+        for row in 0..rows {
+            for column in 0..size.columns(c) {
+                cell(canvas, (x + column, area.y + row), (c, column, row), (role, size, stands_back));
             }
         }
-        x += columns + 1;
+        x += size.columns(c) + size.gap();
     }
 }
 
-/// Brighter at the top, the colour itself at the bottom.
-fn shine(canvas: &Canvas<'_>, role: Role, row: u16) -> Option<ratatui::style::Color> {
-    if canvas.style(role).bg.is_some() {
-        return None;
+/// One cell of a character: up to two pixels, one above the other.
+fn cell(
+    canvas: &mut Canvas<'_>,
+    at: (u16, u16),
+    (c, column, row): (char, u16, u16),
+    (role, size, stands_back): (Role, Size, bool),
+) {
+    let is_ascii = canvas.glyphs.is_ascii;
+    let (rows, stroke) = size.grid(is_ascii);
+    let columns = size.columns(c);
+    if is_ascii || size == Size::SmallPlain {
+        let mark = if size == Size::SmallPlain {
+            bar(c, column, row)
+        } else if is_lit(c, (column, row), (columns, rows), stroke) {
+            canvas.glyphs.full
+        } else {
+            " "
+        };
+        if mark != " " {
+            canvas.put(at.0, at.1, 1, mark, stroke_style(canvas, role, stands_back, 0.0));
+        }
+        return;
     }
-    canvas.theme.lighter(role, [0.40, 0.26, 0.15, 0.06, 0.0][usize::from(row.min(4))])
-}
-
-/// Two pixels, one above the other, in one cell.
-fn half(canvas: &mut Canvas<'_>, at: (u16, u16), (c, column, row): (char, u16, u16), style: Style) {
-    let columns = Size::Small.columns(c);
-    let upper = is_lit(c, column, row, columns);
-    let lower = row < 4 && is_lit(c, column, row + 1, columns);
-    let mark = match (upper, lower) {
-        (true, true) => "█",
-        (true, false) => "▀",
-        (false, true) => "▄",
-        (false, false) => return,
+    let lit = |y: u16| y < rows && is_lit(c, (column, y), (columns, rows), stroke);
+    let ghost = canvas.style(Role::ClockGhost).fg.filter(|_| size == Size::Big && c.is_ascii_digit());
+    let unlit = |y: u16| y < rows && ghost.is_some() && is_lit('8', (column, y), (columns, rows), stroke);
+    let height = f32::from(row) / f32::from((rows / 2).max(1));
+    let style = stroke_style(canvas, role, stands_back, 0.42 * (1.0 - height).powi(2));
+    let (above, below) = (2 * row, 2 * row + 1);
+    let behind = |is_ghost: bool| Style { bg: ghost.filter(|_| is_ghost), ..style };
+    let faint = Style { fg: ghost, bg: None, ..style };
+    let (mark, style) = match (lit(above), lit(below), unlit(above), unlit(below)) {
+        (true, true, ..) => ("█", style),
+        (true, false, _, is_ghost) => ("▀", behind(is_ghost)),
+        (false, true, is_ghost, _) => ("▄", behind(is_ghost)),
+        (false, false, true, true) => ("█", faint),
+        (false, false, true, false) => ("▀", faint),
+        (false, false, false, true) => ("▄", faint),
+        (false, false, false, false) => return,
     };
-    canvas.put(at.0, at.1 + row / 2, 1, mark, style);
+    canvas.put(at.0, at.1, 1, mark, style);
+}
+
+/// A cell of a digit made of bars: ` _ ` above `|_|` above `|_|`.
+fn bar(c: char, column: u16, row: u16) -> &'static str {
+    let on = |segment: u8| segments(c) & segment != 0;
+    match (c, row, column) {
+        (':', 1 | 2, _) => ".",
+        ('-', 1, _) => "_",
+        (_, 0, 1) if on(TOP) => "_",
+        (_, 1, 1) if on(MIDDLE) => "_",
+        (_, 2, 1) if on(LOW) => "_",
+        (_, 1, 0) if on(TOP_LEFT) => "|",
+        (_, 1, 2) if on(TOP_RIGHT) => "|",
+        (_, 2, 0) if on(LOW_LEFT) => "|",
+        (_, 2, 2) if on(LOW_RIGHT) => "|",
+        _ => " ",
+    }
+}
+
+/// What a lit pixel looks like. `shine`: how much lighter than the role's colour.
+fn stroke_style(canvas: &Canvas<'_>, role: Role, stands_back: bool, shine: f32) -> Style {
+    let base = canvas.style(role);
+    if stands_back {
+        let dim = canvas.theme.faded(role);
+        return dim.map_or(canvas.style(Role::Border), |fg| Style { bg: None, ..base.fg(fg) });
+    }
+    // What lies behind digits is the terminal's own; a role that is told by its background is told by that colour.
+    let fg = canvas.theme.mixed(role, Rgb(255, 255, 255), shine).or(base.bg).or(base.fg);
+    let style = Style { bg: None, fg, ..base };
+    style.remove_modifier(ratatui::style::Modifier::REVERSED)
 }
 
 #[cfg(test)]
@@ -189,9 +239,10 @@ mod tests {
     #[test]
     fn the_biggest_size_that_fits_is_taken() {
         let area = |width, height| Rect::new(0, 0, width, height);
-        assert_eq!(Size::fitting("00:00:00", area(47, 5), false), Some(Size::Big));
-        assert_eq!(Size::fitting("00:00:00", area(46, 5), false), Some(Size::Small));
+        assert_eq!(Size::fitting("00:00:00", area(46, 5), false), Some(Size::Big));
+        assert_eq!(Size::fitting("00:00:00", area(45, 5), false), Some(Size::Small));
         assert_eq!(Size::fitting("00:00:00", area(27, 3), false), Some(Size::Small));
-        assert_eq!(Size::fitting("00:00:00", area(27, 3), true), None);
+        assert_eq!(Size::fitting("00:00:00", area(27, 3), true), Some(Size::SmallPlain));
+        assert_eq!(Size::fitting("00:00:00", area(26, 3), true), None);
     }
 }

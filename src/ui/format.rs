@@ -18,6 +18,11 @@ pub fn count(n: u64) -> String {
     }
 }
 
+/// `1 run`, `34k calls`.
+pub fn plural(n: u64, word: &str) -> String {
+    format!("{} {word}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
 /// `512 kB`, `1.2 GB`.
 pub fn bytes(n: u64) -> String {
     match n {
@@ -79,17 +84,38 @@ pub fn factor(percent: u16, glyphs: &Glyphs) -> String {
     let times = glyphs.times;
     match percent % 100 {
         0 => format!("{times}{}", percent / 100),
-        _ if percent % 10 == 0 => format!("{times}{}.{}", percent / 100, percent / 10 % 10),
+        _ if percent.is_multiple_of(10) => format!("{times}{}.{}", percent / 100, percent / 10 % 10),
         _ => format!("{times}{}.{:02}", percent / 100, percent % 100),
     }
 }
 
 /// What a run cost: `≥` when a price is unknown, `~` while the figure can still change.
 pub fn cost(run: &Run, state: State, glyphs: &Glyphs) -> String {
+    cost_in(run, state, glyphs, false)
+}
+
+/// As [`cost`]; `short`, for a column, in at most six characters from the dollar on.
+pub fn cost_in(run: &Run, state: State, glyphs: &Glyphs, short: bool) -> String {
     let cost = run.tokens.cost();
     let floor = if cost.is_floor { glyphs.at_least } else { "" };
     let open = if state.is_live() && !run.tokens.settled() && cost.usd != Usd::ZERO { "~" } else { "" };
-    format!("{floor}{open}{}", cost.usd)
+    let usd = if short { money(cost.usd) } else { cost.usd.to_string() };
+    let marks = format!("{floor}{open}");
+    // A column holds eight; what is small gives way to its marks.
+    if short && marks.len() > 2 && usd.len() > 5 && glyphs.is_ascii {
+        return format!("{marks}${:.2}", cost.usd.as_f64());
+    }
+    format!("{marks}{usd}")
+}
+
+/// `$0.042`, `$1.20`, `$1234`.
+pub fn money(usd: Usd) -> String {
+    match usd.as_f64() {
+        0.0 => "$0".into(),
+        d if d.abs() < 0.9995 => format!("${d:.3}"),
+        d if d.abs() < 999.995 => format!("${d:.2}"),
+        d => format!("${d:.0}"),
+    }
 }
 
 /// A model's name without what every model of its maker has in common.
@@ -149,6 +175,14 @@ pub fn short_meter(meter: Meter) -> &'static str {
 /// The meter that is used up, if one is.
 pub fn spent_up(readings: &[Reading]) -> Option<&Reading> {
     readings.iter().find(|r| r.is_out())
+}
+
+/// As [`ago`], for a column of four: `12s`, `now`.
+pub fn age(now: Stamp, then: Stamp) -> String {
+    match now.since(then) {
+        span if span < Span::secs(1) => "now".into(),
+        span => about(span),
+    }
 }
 
 /// How long ago: `12s ago`, `3m ago`; `now` for what has just been.

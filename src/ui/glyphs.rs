@@ -71,7 +71,7 @@ pub static ASCII: Glyphs = Glyphs {
     about: "~",
     at_least: ">=",
     into: ">",
-    ellipsis: "~",
+    ellipsis: "..",
     up: "^",
     down: "v",
     branch: "|-",
@@ -88,7 +88,7 @@ impl Glyphs {
     /// A mark of its own for every state: states differ without colour and without words.
     pub fn state(&self, state: State) -> &'static str {
         match (state, self.is_ascii) {
-            (State::AtZero, false) => "■",
+            (State::AtZero, false) => "0",
             (State::Working, false) => "●",
             (State::Waiting, false) => "◐",
             (State::Idle, false) => "○",

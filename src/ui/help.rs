@@ -34,11 +34,14 @@ const TWO_COLUMNS: u16 = 104;
 
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scroll: u16) {
     let (rule, body) = area.top_rows(1);
-    canvas.rule(rule, "HELP", "? or Esc closes", true);
+    canvas.rule(rule, "HELP", "j k scroll, Esc closes", true);
     let body = body.inset(2);
     if body.width >= TWO_COLUMNS {
-        let (left, right) = body.left_columns(body.width * 11 / 20);
-        lines(canvas, left, &keys(), scroll);
+        let keys = keys();
+        let wide = |l: &HelpLine| columns(&l.words);
+        let label = keys.iter().map(|l| columns(&l.left)).max().unwrap_or(0);
+        let (left, right) = body.left_columns(label + keys.iter().map(wide).max().unwrap_or(0) + 5);
+        lines(canvas, left, &keys, scroll);
         lines(canvas, right, &marks(canvas), scroll);
     } else {
         let all: Vec<HelpLine> = keys().into_iter().chain([HelpLine::title("")]).chain(marks(canvas)).collect();
@@ -68,9 +71,7 @@ fn lines(canvas: &mut Canvas<'_>, area: Rect, lines: &[HelpLine], scroll: u16) {
 
 fn keys() -> Vec<HelpLine> {
     let mut lines = Vec::new();
-    for (scope, title) in
-        [(Scope::Everywhere, "Everywhere"), (Scope::Fleet, "Fleet"), (Scope::Run, "Run")]
-    {
+    for (scope, title) in [(Scope::Everywhere, "Everywhere"), (Scope::Fleet, "Fleet"), (Scope::Run, "Run")] {
         lines.push(HelpLine::title(title));
         let bindings = KEYS.iter().filter(|b| b.scope == scope);
         lines.extend(bindings.map(|b| HelpLine::new(b.shown, b.words, Role::HelpKey)));
@@ -87,8 +88,8 @@ fn marks(canvas: &Canvas<'_>) -> Vec<HelpLine> {
     for (state, words) in [
         (State::Working, "its clock runs"),
         (State::Waiting, "for a person; its clock stands still"),
-        (State::Idle, "nothing heard for a while; its clock stands still"),
-        (State::AtZero, "its clock or a limit has run out, and it goes on"),
+        (State::Idle, "silent for a while; its clock stands still"),
+        (State::AtZero, "a limit has run out and it goes on"),
         (State::Finished, "ended well"),
         (State::Failed, "ended badly"),
         (State::Interrupted, "ended by somebody"),
@@ -102,9 +103,9 @@ fn marks(canvas: &Canvas<'_>) -> Vec<HelpLine> {
     let repeat = format!("repeat {}8", glyphs.times);
     for (left, words) in [
         ("00:24:31", "clock time left: complexity, priced as time"),
-        (&fan, "real time until it runs out: middle, and 8 times in 10"),
-        ("KEY none", "redkey only watches this run and can't stop it"),
-        ("~$1.20", "can still change; the agent hasn't summed up yet"),
+        (&fan, "real time to zero: likely, 8 times in 10"),
+        ("KEY none", "only watched: redkey can't stop it"),
+        ("~$1.20", "can still change while the run goes on"),
         (&least, "at least: the price of a model isn't known"),
         (&repeat, "the same call again; each time costs double"),
     ] {
@@ -156,7 +157,8 @@ fn typing(canvas: &mut Canvas<'_>, area: Rect, mark: &str, line: &Line, hint: &s
     let skip = before.chars().count().saturating_sub(room);
     let before: String = before.chars().skip(skip).collect();
     let at_cursor = text.add_modifier(Modifier::REVERSED);
-    let pieces = [(mark, canvas.style(Role::HelpKey)), (before.as_str(), text), (cursor.as_str(), at_cursor), (rest, text)];
+    let pieces =
+        [(mark, canvas.style(Role::HelpKey)), (before.as_str(), text), (cursor.as_str(), at_cursor), (rest, text)];
     let used = canvas.pieces(area.x + 1, area.y, area.width.saturating_sub(1), &pieces);
     let x = area.x + used + 4;
     canvas.put(x, area.y, area.right().saturating_sub(x), hint, canvas.style(Role::Muted));
@@ -172,20 +174,24 @@ fn hints(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         x += canvas.put(x, area.y, area.right().saturating_sub(x), &chip, canvas.style(Role::Accent)) + 2;
     }
     let narrows = !wish.filter.is_empty() || wish.only != Only::All;
-    for (key, words) in keymap::hints(scope) {
-        let words = match words {
-            "back" if is_fleet && !narrows => continue,
-            "back" if is_fleet => "list all".to_owned(),
-            "sort" => format!("sort: {}", wish.sort.name()),
-            "states" => format!("states: {}", wish.only.name()),
-            words => words.to_owned(),
-        };
-        let wide = columns(key) + 1 + columns(&words);
-        if x + wide >= area.right() {
-            // Help is worth more than what would follow it.
-            continue;
-        }
-        x += canvas.put(x, area.y, columns(key), key, canvas.style(Role::HelpKey)) + 1;
-        x += canvas.put(x, area.y, columns(&words), &words, canvas.style(Role::Muted)) + 2;
+    let mut hints: Vec<(&str, String)> = keymap::hints(scope)
+        .filter(|(_, words)| *words != "back" || !is_fleet || narrows)
+        .map(|(key, words)| match words {
+            "back" if is_fleet => (key, "list all".to_owned()),
+            "sort" => (key, format!("sort: {}", wish.sort.name())),
+            "states" => (key, format!("states: {}", wish.only.name())),
+            words => (key, words.to_owned()),
+        })
+        .collect();
+    let wide =
+        |hints: &[(&str, String)]| hints.iter().map(|(key, words)| columns(key) + columns(words) + 3).sum::<u16>();
+    // The key to all others stays longest.
+    while hints.len() > 1 && x + wide(&hints) > area.right() + 1 {
+        let last = if hints[hints.len() - 1].0 == "?" { hints.len() - 2 } else { hints.len() - 1 };
+        hints.remove(last);
+    }
+    for (key, words) in &hints {
+        x += canvas.put(x, area.y, area.right().saturating_sub(x), key, canvas.style(Role::HelpKey)) + 1;
+        x += canvas.put(x, area.y, area.right().saturating_sub(x), words, canvas.style(Role::Muted)) + 2;
     }
 }

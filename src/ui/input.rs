@@ -158,7 +158,7 @@ impl Ui {
             Command::Suspend => return vec![Action::Suspend],
             Command::Redraw => return vec![Action::Clear],
             Command::Help => self.help = Some(0),
-            Command::CommandLine => self.mode = Mode::Command(super::line::Line::default()),
+            Command::Colon => self.mode = Mode::Command(super::line::Line::default()),
             Command::Mouse => return self.toggle_mouse(),
             other => {
                 return match self.view {
@@ -246,9 +246,14 @@ impl Ui {
                 self.focus(panes[(at + by) % panes.len()]);
             }
             Command::Wall => self.run.hide_wall = !self.run.hide_wall,
-            Command::Sums => self.run.sums = !self.run.sums,
+            Command::Sums => {
+                self.run.sums = !self.run.sums;
+                self.focus(Pane::Statement);
+            }
             Command::PageUp if self.run.detail.is_some() => self.run.scroll = self.run.scroll.saturating_sub(5),
-            Command::PageDown if self.run.detail.is_some() => self.run.scroll = self.run.scroll.saturating_add(5).min(5_000),
+            Command::PageDown if self.run.detail.is_some() => {
+                self.run.scroll = self.run.scroll.saturating_add(5).min(5_000)
+            }
             Command::Up | Command::Down | Command::PageUp | Command::PageDown | Command::Top | Command::Bottom => {
                 return self.move_line(command, number, model);
             }
@@ -295,7 +300,13 @@ impl Ui {
         let page = usize::from(self.options.size.1 / 2).max(1);
         let to = match command {
             // The first step down leaves the newest line, which is followed and not marked.
-            Command::Down => if held.is_none() && pane == Pane::Branches { 0 } else { at + 1 },
+            Command::Down => {
+                if held.is_none() && pane == Pane::Branches {
+                    0
+                } else {
+                    at + 1
+                }
+            }
             Command::Up => at.saturating_sub(1),
             Command::PageDown => at + page,
             Command::PageUp => at.saturating_sub(page),

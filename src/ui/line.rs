@@ -56,7 +56,9 @@ impl Line {
             KeyCode::Char('w') if ctrl => self.delete_word(),
             KeyCode::Char('a') if ctrl => self.cursor = 0,
             KeyCode::Char('e') if ctrl => self.cursor = self.text.len(),
-            KeyCode::Char(c) if !ctrl && !key.modifiers.contains(KeyModifiers::ALT) => self.insert(c.encode_utf8(&mut [0; 4])),
+            KeyCode::Char(c) if !ctrl && !key.modifiers.contains(KeyModifiers::ALT) => {
+                self.insert(c.encode_utf8(&mut [0; 4]))
+            }
             KeyCode::Backspace => self.delete_back(),
             KeyCode::Delete => {
                 let next = self.next();

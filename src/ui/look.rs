@@ -94,11 +94,15 @@ pub fn fresh(run: &Run, now: Stamp) -> Option<&Charge> {
         .max_by_key(|charge| charge.amount.0.abs())
 }
 
-/// What a charge was for: its own words, else its rule's.
+/// What a charge was for: its own words, else its rule's. A command stands for itself: which tool ran it is beside
+/// the point.
 pub fn what(charge: &Charge) -> &str {
+    let runs = matches!(charge.rule, Rule::Execute | Rule::Irreversible);
     match charge.what.as_str() {
         "" if charge.rule == Rule::Wall => "working",
         "" => charge.rule.name(),
+        model if charge.rule == Rule::ModelCall => format::model(model),
+        what if runs => what.split_once(' ').map_or(what, |(_, command)| command),
         what => what,
     }
 }
@@ -124,7 +128,11 @@ pub fn factors(charge: &Charge, glyphs: &Glyphs) -> String {
 
 /// Style of something that must stand out for a moment.
 pub fn flash(style: Style, reduced_motion: bool) -> Style {
-    if reduced_motion { style.add_modifier(Modifier::BOLD) } else { style.add_modifier(Modifier::BOLD | Modifier::REVERSED) }
+    if reduced_motion {
+        style.add_modifier(Modifier::BOLD)
+    } else {
+        style.add_modifier(Modifier::BOLD | Modifier::REVERSED)
+    }
 }
 
 /// What the clock means in real time: the words of the forecast column.

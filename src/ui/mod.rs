@@ -260,6 +260,6 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, ui: &Ui, theme: &Theme, now: S
         (None, _) => fleet::draw(&mut canvas, area, &scene),
     }
     if ui.options.ascii {
-        canvas.to_ascii();
+        canvas.make_ascii();
     }
 }

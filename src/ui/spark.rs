@@ -12,7 +12,7 @@ pub struct Spent<'a> {
     start: Stamp,
     step: Span,
     points: &'a [i64],
-    /// Where the run stands now.
+    /// Up to when its clock has run, and where it stands since.
     end: Stamp,
     total: i64,
 }
@@ -20,7 +20,8 @@ pub struct Spent<'a> {
 impl<'a> Spent<'a> {
     pub fn of(run: &'a Run, now: Stamp, rules: &Rules) -> Self {
         let (start, step, points) = run.curve.points();
-        Self { start, step, points, end: now, total: run.spent(now, rules).0 }
+        let end = run.last_at.map_or(now, |last| last + run.unsettled(now, rules));
+        Self { start, step, points, end, total: run.spent(now, rules).0 }
     }
 
     /// Spent by `at`, in milliseconds: straight between known points.

@@ -5,7 +5,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
-use super::testkit::{NOW, Story, busy, fleet, model};
+use super::testkit::{NOW, Story, busy, fleet, fleet_in, model, model_with};
 use super::theme::{Depth, Role, Theme};
 use super::*;
 use crate::domain::event::{Agent, Body, Failure, Outcome};
@@ -139,17 +139,22 @@ fn nothing_panics_at_any_size() {
     for width in 1..=130 {
         for height in 1..=45 {
             let mut ui = ui(width, height);
-            paint(&empty, &ui, (width, height), Depth::True);
             ui.refresh(&full, NOW);
             paint(&full, &ui, (width, height), Depth::C16);
             ui.view = View::Run(0);
+            ui.options.ascii = height % 2 == 0;
             paint(&full, &ui, (width, height), Depth::None);
-            ui.options.ascii = true;
-            ui.run.pane = Pane::Branches;
-            ui.run.detail = Some(Detail::Event(3));
-            paint(&full, &ui, (width, height), Depth::C256);
-            ui.help = Some(2);
-            paint(&full, &ui, (width, height), Depth::None);
+            match (width + height) % 3 {
+                0 => {
+                    ui.run.pane = Pane::Branches;
+                    ui.run.detail = Some(Detail::Event(3));
+                }
+                1 => ui.help = Some(2),
+                _ => ui.view = View::Fleet,
+            }
+            let shown = if ui.view == View::Fleet { &empty } else { &full };
+            ui.refresh(shown, NOW);
+            paint(shown, &ui, (width, height), Depth::C256);
         }
     }
 }
@@ -174,14 +179,16 @@ fn states_differ_without_colour_and_without_words() {
     let mut ui = ui(120, 40);
     let screen = shot(&fleet(), &mut ui);
     for state in states.iter().filter(|s| **s != State::Interrupted) {
-        assert!(screen.contains(&format!("{} {}", Glyphs::of(false).state(*state), state.name())), "{state:?}\n{screen}");
+        assert!(
+            screen.contains(&format!("{} {}", Glyphs::of(false).state(*state), state.name())),
+            "{state:?}\n{screen}"
+        );
     }
     assert!(screen.contains("⊘ interru…"), "{screen}");
 }
 
 /// What agents could write to get at the terminal.
-const HOSTILE: &str =
-    "\x1b]52;c;aGk=\x07\x1b[2J\u{9b}31m\u{202e}evil\u{200b}\u{e0041}\r\n\tx\x7f\0e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}漢字";
+const HOSTILE: &str = "\x1b]52;c;aGk=\x07\x1b[2J\u{9b}31m\u{202e}evil\u{200b}\u{e0041}\r\n\tx\x7f\0e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}漢字";
 
 #[test]
 fn nothing_that_agents_write_reaches_the_terminal() {
@@ -222,7 +229,12 @@ fn nothing_that_agents_write_reaches_the_terminal() {
 fn check_clean(buffer: &Buffer, ascii: bool) {
     for cell in &buffer.content {
         let symbol = cell.symbol();
-        assert!(!symbol.chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{200b}' | '\u{e0000}'..='\u{e0fff}')), "{symbol:?}");
+        assert!(
+            !symbol.chars().any(
+                |c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{200b}' | '\u{e0000}'..='\u{e0fff}')
+            ),
+            "{symbol:?}"
+        );
         assert!(symbol.chars().count() <= 6, "{symbol:?}");
         assert!(!ascii || symbol.is_ascii(), "{symbol:?}");
     }
@@ -237,7 +249,10 @@ fn keys_do_what_the_table_says() {
     assert_eq!(debug(press(&mut ui, &model, "\r")), "[Send(Look(Some(0))), Redraw]");
     assert_eq!(debug(press(&mut ui, &model, "n")), "[Send(Look(Some(4))), Redraw]");
     assert_eq!(debug(press(&mut ui, &model, "p")), "[Send(Look(Some(0))), Redraw]");
-    assert_eq!(debug(press(&mut ui, &model, "e\r")), "[Redraw, Send(LookAt(Origin { source: 0, offset: 82000 })), Redraw]");
+    assert_eq!(
+        debug(press(&mut ui, &model, "e\r")),
+        "[Redraw, Send(LookAt(Origin { source: 0, offset: 66000 })), Redraw]"
+    );
     assert_eq!(debug(press(&mut ui, &model, "\x1b\x1b")), "[Redraw, Send(Look(None)), Redraw]");
     assert_eq!(debug(press(&mut ui, &model, "m")), "[Mouse(true), Redraw]");
     assert_eq!(debug(press(&mut ui, &model, ":theme light\r").split_off(12)), "[Theme(\"light\"), Redraw]");
@@ -295,11 +310,10 @@ fn a_line_that_is_read_stays_while_new_ones_come() {
 
 #[test]
 fn a_drop_is_explained_where_it_is_seen() {
-    let mut ui = ui(120, 40);
+    let mut ui = ui(160, 40);
     let screen = shot(&fleet(), &mut ui);
-    assert!(screen.contains("git push"), "{screen}");
     let row = screen.lines().find(|l| l.contains("claude") && l.contains("working")).unwrap();
-    assert!(row.contains("−") && row.contains(":"), "{row}");
+    assert!(row.contains('−') && row.contains("git push"), "{screen}");
 }
 
 #[test]
@@ -312,4 +326,38 @@ fn without_colour_the_buffer_has_none() {
         assert_eq!((cell.fg, cell.bg), (ratatui::style::Color::Reset, ratatui::style::Color::Reset));
     }
     let _ = Role::ALL;
+}
+
+#[test]
+fn of_a_thousand_runs_the_selected_one_is_in_sight() {
+    let mut model = model();
+    for i in 0..1_000 {
+        let mut story = Story::new(Agent::Claude, "x", i, 60);
+        story
+            .begin("m", "/x", &format!("task {i}"))
+            .rename(crate::domain::event::RunId::new(Agent::Claude, &format!("s{i}")));
+        story.apply_to(&mut model);
+    }
+    let mut ui = ui(120, 40);
+    for keys in ["", "G", "g", "Gkkkkk", "ggjjjjjjjjjjjjjjjjjjjjjj"] {
+        press(&mut ui, &model, keys);
+        let screen = shot(&model, &mut ui);
+        let title = model.run(ui.selected().unwrap()).unwrap().facts.title.to_string();
+        let row = screen.lines().find(|l| l.starts_with('▌')).unwrap_or_else(|| panic!("{keys}: {screen}"));
+        assert!(row.contains(&title), "{title}: {row}");
+    }
+}
+
+#[test]
+fn the_meter_that_binds_is_named() {
+    let caps = crate::domain::policy::Caps { usd: Some(0.55), tools: Some(200), ..Default::default() };
+    let model = fleet_in(model_with(caps));
+    let mut ui = ui(160, 40);
+    let screen = shot(&model, &mut ui);
+    let row = screen.lines().find(|l| l.contains("claude") && l.contains("working")).unwrap();
+    assert!(row.contains("usd "), "{screen}");
+    ui.view = View::Run(0);
+    let screen = shot(&model, &mut ui);
+    assert!(screen.contains("until cost runs out"), "{screen}");
+    assert!(screen.lines().any(|l| l.contains("of $0.55 binds")), "{screen}");
 }

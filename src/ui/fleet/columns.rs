@@ -27,8 +27,9 @@ pub struct Placed {
 
 /// Columns at the left edge for the mark of the selected row.
 pub const MARGIN: u16 = 2;
-/// Below this a task says nothing; a further column must leave it so much.
+/// Below this a task says nothing; a further column must leave it so much, and more as long as it holds the project.
 const TASK: u16 = 12;
+const TASK_WITH_PROJECT: u16 = 16;
 /// The mark of a state, and mark and word.
 const STATE_MARK: u16 = 1;
 const STATE_WORD: u16 = 10;
@@ -92,7 +93,12 @@ pub fn place(width: u16) -> Vec<Placed> {
         widths[0].1 = STATE_WORD;
     }
     for (column, least) in WANTED {
-        let wanted = if column == Column::Task { 4 } else { least + 1 + TASK + 1 };
+        let has_project = column == Column::Project || widths.iter().any(|(c, _)| *c == Column::Project);
+        let wanted = match column {
+            Column::Task => 4,
+            _ if has_project => least + 1 + TASK + 1,
+            _ => least + 1 + TASK_WITH_PROJECT + 1,
+        };
         if room(&widths) >= wanted && (widths[0].1 == STATE_WORD || column == Column::Task) {
             let least = if column == Column::Task { least.min(room(&widths) - 1) } else { least };
             widths.push((column, least));

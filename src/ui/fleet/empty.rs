@@ -32,7 +32,14 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
                 canvas.put(x, y, width, words, canvas.style(*role));
             }
             Some(label) => {
-                let column = if width > 60 { 20 } else { columns(label) + 2 };
+                let is_place = *role == Role::Text;
+                let column = if width <= 60 {
+                    columns(label) + 2
+                } else if is_place {
+                    11
+                } else {
+                    20
+                };
                 canvas.put(x + 2, y, width.saturating_sub(2), label, canvas.style(*role));
                 let rest = width.saturating_sub(column + 2);
                 canvas.put(x + 2 + column, y, rest, words, canvas.style(Role::Muted));
@@ -51,7 +58,11 @@ fn no_hits(scene: &Scene<'_>) -> Vec<Line> {
     let ui = scene.ui;
     let mut lines = vec![plain("No run is listed.", Role::Title), plain("", Role::Text)];
     if !ui.wish.filter.is_empty() {
-        lines.push((Some("filter".into()), format!("`{}` matches none of {} runs", ui.wish.filter, scene.listing.all.runs), Role::Accent));
+        lines.push((
+            Some("filter".into()),
+            format!("`{}` matches none of {} runs", ui.wish.filter, scene.listing.all.runs),
+            Role::Accent,
+        ));
     }
     if ui.wish.only != super::super::order::Only::All {
         lines.push((Some("states".into()), format!("only `{}` runs are listed", ui.wish.only.name()), Role::Accent));
@@ -84,10 +95,10 @@ fn no_runs(scene: &Scene<'_>) -> Vec<Line> {
 fn found(place: &Place, scene: &Scene<'_>) -> String {
     let within = format::about(scene.model.rules.policy.watch.active_within);
     match (&place.trouble, place.exists, place.found, place.recent) {
-        (Some(trouble), ..) => format!("can't be read: {trouble}"),
+        (Some(trouble), ..) => trouble.to_string(),
         (None, false, ..) => "isn't there".into(),
         (None, true, 0, _) => "is empty".into(),
-        (None, true, found, 0) => format!("{found} found, none active in the last {within}"),
-        (None, true, found, recent) => format!("{found} found, {recent} active in the last {within}"),
+        (None, true, found, 0) => format!("{found} found, none in the last {within}"),
+        (None, true, found, recent) => format!("{found} found, {recent} in the last {within}"),
     }
 }

@@ -1,15 +1,13 @@
 //! What stands above and below the list.
 
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
 use super::super::Scene;
 use super::super::canvas::{Canvas, columns, fit};
 use super::super::order::Sort;
 use super::super::theme::Role;
 use super::super::{digits, format, look};
-use super::columns::{Column, MARGIN, Placed};
-use crate::domain::usage::Usd;
+use super::columns::{Column, Placed};
 
 /// A piece of the header: what it says, how, and how early it goes when room is scarce (0 stays longest).
 struct Piece {
@@ -46,11 +44,10 @@ fn pieces(scene: &Scene<'_>, dot: &str) -> Vec<Piece> {
     let counters = &scene.model.counters;
     let mut pieces = Vec::new();
     let mut add = |text: String, role: Role, rank: u8| pieces.push(Piece { text, role, rank });
-    let runs = if all.runs == 1 { "run" } else { "runs" };
     if listed.runs == all.runs {
-        add(format!("{} {runs}", all.runs), Role::Text, 1);
+        add(format::plural(all.runs as u64, "run"), Role::Text, 1);
     } else {
-        add(format!("{} of {} {runs}", listed.runs, all.runs), Role::Accent, 1);
+        add(format!("{} of {}", listed.runs, format::plural(all.runs as u64, "run")), Role::Accent, 1);
     }
     add(format!("{} working", all.working), if all.working > 0 { Role::StateWorking } else { Role::Muted }, 2);
     add(format!("{} waiting", all.waiting), if all.waiting > 0 { Role::StateWaiting } else { Role::Muted }, 5);
@@ -155,31 +152,29 @@ pub fn totals(canvas: &mut Canvas<'_>, area: Rect, placed: &[Placed], scene: &Sc
     let muted = canvas.style(Role::Muted);
     let bold = canvas.style(Role::Title);
     let floor = if totals.is_floor { canvas.glyphs.at_least } else { "" };
-    let usd = if totals.usd == Usd::ZERO && totals.is_floor { format!("{floor}$0.00") } else { format!("{floor}{}", totals.usd) };
+    let usd = format!("{floor}{}", format::money(totals.usd));
     let tokens = format!("{} tokens", format::count(totals.usage.total()));
     let first = placed.iter().map(|p| p.column).find(|c| matches!(c, Column::State | Column::Agent));
     for cell in placed {
         let (x, y, width) = (area.x + cell.x, area.y, cell.width);
         match cell.column {
             Column::State if width > 4 => {
-                canvas.put(x, y, width, "all listed", muted);
+                canvas.put(x, y, width, "total", bold);
             }
             Column::Agent if first == Some(Column::Agent) || placed[0].width < 4 => {
                 canvas.put(x, y, width, "all", muted);
             }
             Column::Task => {
                 let text = format!("{} spent, left of live runs", totals.spent.short());
-                let style = if columns(&text) > width { muted } else { muted };
                 let text = if columns(&text) > width { "left, live runs" } else { &text };
-                canvas.right(x, y, width, text, style);
+                canvas.right(x, y, width, text, muted);
             }
             Column::Clock => canvas.right(x, y, width, &digits::text(totals.left), bold),
             Column::Cost => canvas.right(x, y, width, &usd, bold),
             Column::Flags => {
-                canvas.put(x, y, width, &tokens, Style { ..muted });
+                canvas.put(x, y, width, &tokens, muted);
             }
             _ => {}
         }
     }
-    let _ = MARGIN;
 }

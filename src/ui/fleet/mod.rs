@@ -27,8 +27,8 @@ pub struct Layout {
     pub footer: Rect,
 }
 
-/// Least and most rows of the closer look.
-const PREVIEW: (u16, u16) = (6, 16);
+/// Least rows of the closer look.
+const PREVIEW: u16 = 6;
 
 impl Layout {
     /// `runs` to list, and rows wanted for progress and warnings.
@@ -55,8 +55,8 @@ impl Layout {
         if height >= 20 {
             // The list keeps two thirds when it needs them.
             let spare = rest.height.saturating_sub(runs.saturating_add(2)).max(rest.height / 3);
-            if spare >= PREVIEW.0 {
-                (rest, layout.preview) = rest.bottom_rows(spare.min(PREVIEW.1));
+            if spare >= PREVIEW {
+                (rest, layout.preview) = rest.bottom_rows(spare);
             }
         }
         if height >= 8 {
@@ -129,10 +129,10 @@ fn rows(canvas: &mut Canvas<'_>, area: Rect, placed: &[Placed], scene: &Scene<'_
     // More above or below the edge is said at the edge.
     let style = canvas.style(Role::Accent);
     if first > 0 {
-        canvas.put(area.right().saturating_sub(1), area.y, 1, canvas.glyphs.up, style);
+        canvas.put(area.x + 1, area.y, 1, canvas.glyphs.up, style);
     }
     if first + usize::from(area.height) < order.len() {
-        canvas.put(area.right().saturating_sub(1), area.bottom().saturating_sub(1), 1, canvas.glyphs.down, style);
+        canvas.put(area.x + 1, area.bottom().saturating_sub(1), 1, canvas.glyphs.down, style);
     }
 }
 
@@ -158,8 +158,7 @@ mod tests {
         for height in 0..60 {
             for runs in [0, 1, 7, 1_000] {
                 let l = Layout::of(Rect::new(0, 0, 80, height), runs, true, 2);
-                let areas =
-                    [l.header, l.progress, l.warnings, l.titles, l.rows, l.totals, l.preview, l.footer];
+                let areas = [l.header, l.progress, l.warnings, l.titles, l.rows, l.totals, l.preview, l.footer];
                 let sum: u16 = areas.iter().map(|a| a.height).sum();
                 assert!(sum <= height, "{height} {runs}: {l:?}");
                 for (i, a) in areas.iter().enumerate() {

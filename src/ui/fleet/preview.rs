@@ -1,7 +1,6 @@
 //! A closer look at the selected run, without leaving the fleet: its clock, and what it was charged for.
 
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
 use super::super::canvas::{Canvas, Cut};
 use super::super::digits::{self, Size};
@@ -32,7 +31,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         digits::draw(canvas, clock, &text, look::clock_role(state, left, rules), size);
         let below = clock.y + rows + u16::from(body.height > rows + top + 2);
         run::meaning(canvas, Rect { y: below, height: 1, ..half }, run, scene);
-        x += columns.max(half.width.min(50)) + 3;
+        x += columns.max(half.width.min(48)) + 3;
+        let chart = Rect { y: below + 2, width: columns.max(half.width.min(48)), ..body };
+        let chart = Rect { height: body.bottom().saturating_sub(chart.y), ..chart };
+        run::burn(canvas, chart, run, scene);
     }
     let charges = Rect { x, y: body.y, width: body.right().saturating_sub(x), height: body.height };
     newest(canvas, charges, run, scene);
@@ -50,6 +52,6 @@ fn newest(canvas: &mut Canvas<'_>, area: Rect, run: &crate::domain::run::Run, sc
         y += 1;
     }
     if y == area.y {
-        canvas.put(area.x, y, area.width, "nothing charged yet", Style::from(canvas.style(Role::Muted)));
+        canvas.put(area.x, y, area.width, "nothing charged yet", canvas.style(Role::Muted));
     }
 }

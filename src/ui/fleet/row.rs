@@ -88,7 +88,7 @@ impl<'a> Row<'a> {
                 look::spark(canvas, x, y, &bars, style);
             }
             Column::Forecast => self.forecast(canvas, x, y, width, scene),
-            Column::Cost => canvas.right(x, y, width, &format::cost(run, self.state, canvas.glyphs), text),
+            Column::Cost => canvas.right(x, y, width, &format::cost_in(run, self.state, canvas.glyphs, true), text),
             Column::Flags => self.flags(canvas, x, y, width, scene),
         }
     }
@@ -121,7 +121,8 @@ impl<'a> Row<'a> {
         let left = self.run.left(scene.now, rules);
         let style = canvas.style(look::clock_role(self.state, left, rules));
         let drops = self.fresh.is_some_and(|c| look::charge_role(c) == Role::ChargeBig || c.amount.0 >= 20_000);
-        let style = if drops && style.bg.is_none() { look::flash(style, scene.ui.options.reduced_motion) } else { style };
+        let style =
+            if drops && style.bg.is_none() { look::flash(style, scene.ui.options.reduced_motion) } else { style };
         canvas.right(x, y, width, &digits::text(left), style);
     }
 
@@ -157,13 +158,20 @@ impl<'a> Row<'a> {
             let amount = format::drop(charge.amount, canvas.glyphs);
             let flash = look::flash(style, scene.ui.options.reduced_motion || charge.amount.0 < 20_000);
             let used = canvas.put(x, y, width, &amount, flash);
-            canvas.put(x + used + 1, y, width.saturating_sub(used + 1), look::what(charge), Style { bg: None, ..style });
+            canvas.put(
+                x + used + 1,
+                y,
+                width.saturating_sub(used + 1),
+                look::what(charge),
+                Style { bg: None, ..style },
+            );
             return;
         }
         let flags = self.words(canvas, scene);
         let mut used = 0;
         for (word, role) in &flags {
-            if used >= width {
+            // A word that is cut says nothing; only the gravest is worth it.
+            if used >= width || (used > 0 && used + columns(word) > width) {
                 break;
             }
             let style = if self.is_over() { canvas.style(Role::Muted) } else { canvas.style(*role) };
@@ -179,7 +187,9 @@ impl<'a> Row<'a> {
             words.push((run.outcome_reason().to_owned(), Role::Warn));
         }
         if !self.is_over() || self.state == State::Idle {
-            let is_call = |c: &&Charge| !matches!(c.rule, Rule::Wall | Rule::ModelCall | Rule::Failure | Rule::FirstTouch | Rule::NewRoot);
+            let is_call = |c: &&Charge| {
+                !matches!(c.rule, Rule::Wall | Rule::ModelCall | Rule::Failure | Rule::FirstTouch | Rule::NewRoot)
+            };
             let last = run.statement.lines().rev().take(LOOK_BACK).find(is_call);
             if let Some(call) = last.filter(|c| c.factors.repeat > 100) {
                 words.push((format!("repeat {}", format::factor(call.factors.repeat, canvas.glyphs)), Role::Warn));

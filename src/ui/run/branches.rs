@@ -12,7 +12,7 @@ use crate::domain::time::Span;
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>, is_focused: bool) {
     let (rule, body) = area.top_rows(1);
     let count = seat.run.branches.len() - 1;
-    let note = if count == 1 { "1 subagent".to_owned() } else { format!("{count} subagents") };
+    let note = format::plural(count as u64, "subagent");
     canvas.rule(rule, "BRANCHES", &note, is_focused);
     let tree = list::tree(seat.run);
     let at = seat.scene.ui.run.at[Pane::Branches as usize];
@@ -52,19 +52,19 @@ fn line(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>, index: usize, leve
     let style = canvas.style(look::state_role(state));
     x += canvas.put(x, y, room(x), canvas.glyphs.state(state), style) + 1;
     let name = if index == 0 { "the run itself" } else { branch.name.as_str() };
-    let name_width = (area.width / 3).max(8);
-    canvas.put(x, y, name_width.min(room(x)), name, canvas.style(Role::Text));
-    x = (area.x + 8 + name_width).max(x);
+    let name_width = (area.width * 2 / 5).max(8);
+    let name_room = (area.x + 7 + name_width).saturating_sub(x + 1).min(room(x));
+    canvas.put(x, y, name_room, name, canvas.style(Role::Text));
+    x = (area.x + 7 + name_width).max(x);
     let amount = if branch.spent == Span::ZERO { String::new() } else { format::drop(branch.spent, canvas.glyphs) };
     canvas.right(x.min(area.right()), y, 8.min(room(x)), &amount, canvas.style(Role::Charge));
     x += 9;
-    let mut tools = format!("{} calls", branch.tools);
+    let tools = format::plural(u64::from(branch.tools), "call");
+    x += canvas.put(x, y, room(x), &tools, canvas.style(Role::Muted)) + 1;
     if branch.failures > 0 {
-        tools.push_str(&format!(" {} failed", branch.failures));
+        let failed = format!("{}{}", branch.failures, canvas.glyphs.state(crate::domain::run::State::Failed));
+        x += canvas.put(x, y, room(x), &failed, canvas.style(Role::Warn)) + 1;
     }
-    let style = canvas.style(if branch.failures > 0 { Role::Error } else { Role::Muted });
-    let used = canvas.put(x, y, room(x), &tools, style);
-    x += used.max(8) + 1;
     if room(x) >= 10 && columns(branch.doing.as_str()) > 0 {
         canvas.put(x, y, room(x), branch.doing.as_str(), canvas.style(Role::Muted));
     }

@@ -52,11 +52,11 @@ impl Grid {
         const BITS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
         let bit = BITS[(y % self.scale.1) as usize][(x % self.scale.0) as usize];
         if let Some((bits, top)) = usize::try_from(index).ok().and_then(|i| self.dots.get_mut(i)) {
-            // Where the run's own line passes, what lies behind it would only blur it.
-            if layer > *top && layer == Layer::Left {
+            // A cell has one colour: what lies behind a line would only blur it.
+            if layer > *top && layer >= Layer::Middle {
                 *bits = 0;
             }
-            if layer >= *top || *top != Layer::Left {
+            if layer >= *top || *top < Layer::Middle {
                 *bits |= bit;
             }
             *top = (*top).max(layer);
@@ -76,7 +76,8 @@ impl Grid {
                     Layer::Band => (canvas.style(Role::FanBand), '.'),
                     _ => (canvas.style(Role::Border), '_'),
                 };
-                let c = if canvas.glyphs.is_ascii { mark } else { char::from_u32(0x2800 + u32::from(bits)).unwrap_or(' ') };
+                let c =
+                    if canvas.glyphs.is_ascii { mark } else { char::from_u32(0x2800 + u32::from(bits)).unwrap_or(' ') };
                 canvas.put(area.x + x, area.y + y, 1, c.encode_utf8(&mut [0; 4]), style);
             }
         }
@@ -95,6 +96,7 @@ struct Plot<'a> {
     high: f64,
     low: f64,
     forecast: Option<Forecast>,
+    is_over: bool,
 }
 
 impl<'a> Plot<'a> {
@@ -102,7 +104,8 @@ impl<'a> Plot<'a> {
         let run = seat.run;
         let rules = &seat.scene.model.rules;
         let start = run.first_at?;
-        let now = if seat.state.is_live() { seat.now } else { run.last_at?.min(seat.now) }.max(start + Span::secs(1));
+        let now = if seat.state.is_live() || seat.state == State::Idle { seat.now } else { run.last_at?.min(seat.now) }
+            .max(start + Span::secs(1));
         let forecast = match seat.state {
             State::Working if seat.left > Span::ZERO => run.forecast(&run.readings(seat.now, rules)[0], rules),
             _ => None,
@@ -113,7 +116,9 @@ impl<'a> Plot<'a> {
         let spent = Spent::of(run, seat.now, rules);
         let left = seat.left.0 as f64;
         let granted = run.clock.granted.0 as f64;
-        let plot = Self { run, spent, start, now, end: now + Span(ahead), left, high: 1.0, low: 0.0, forecast };
+        let is_over = !seat.state.is_live() && seat.state != State::Idle;
+        let plot =
+            Self { run, spent, start, now, end: now + Span(ahead), left, high: 1.0, low: 0.0, forecast, is_over };
         let high = plot.left_at(start).max(granted).max(1.0);
         Some(Self { high, low: left.min(0.0) * 1.05, ..plot })
     }
@@ -186,6 +191,7 @@ fn fan(grid: &mut Grid, plot: &Plot<'_>) {
     let Some(forecast) = plot.forecast else { return };
     let (width, height) = grid.size();
     let first = plot.column(plot.now, width) + 1;
+    let mut before = plot.row(plot.left, height);
     let left_after = |span: Span, zero: Span| plot.left * (1.0 - span.0 as f64 / zero.0.max(1) as f64);
     for x in first..width {
         let after = plot.time(x, width).since(plot.now);
@@ -199,7 +205,11 @@ fn fan(grid: &mut Grid, plot: &Plot<'_>) {
             }
         }
         if after <= forecast.p50 {
-            grid.set(x, edge(forecast.p50), Layer::Middle);
+            let y = edge(forecast.p50);
+            for y in before.min(y)..=y {
+                grid.set(x, y, Layer::Middle);
+            }
+            before = y + 1;
         }
     }
 }
@@ -219,7 +229,8 @@ fn labels(canvas: &mut Canvas<'_>, body: Rect, axis: Rect, plot: &Plot<'_>) {
     canvas.put(body.x + GUTTER, axis.y, field, &ago, muted);
     let now = x(plot.now).saturating_sub(1).min(axis.right().saturating_sub(3));
     if now > body.x + GUTTER + columns(&ago) + 1 {
-        canvas.put(now, axis.y, 3, "now", canvas.style(Role::Muted));
+        let word = if plot.is_over { "end" } else { "now" };
+        canvas.put(now, axis.y, 3, word, canvas.style(Role::Muted));
     }
     let ahead = format!("+{}", format::about(plot.end.since(plot.now)));
     if plot.end > plot.now && axis.right().saturating_sub(columns(&ahead)) > now + 4 {

@@ -30,8 +30,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
             None => vec![("This event is no longer kept.".to_owned(), Role::Muted)],
         },
     };
-    let wrapped: Vec<(String, Role)> =
-        lines.into_iter().flat_map(|(text, role)| wrap(&text, body.width).into_iter().map(move |l| (l, role))).collect();
+    let wrapped: Vec<(String, Role)> = lines
+        .into_iter()
+        .flat_map(|(text, role)| wrap(&text, body.width).into_iter().map(move |l| (l, role)))
+        .collect();
     let scroll = usize::from(view.scroll).min(wrapped.len().saturating_sub(usize::from(body.height.max(1))));
     for (y, (text, role)) in (body.top()..body.bottom()).zip(wrapped.iter().skip(scroll)) {
         canvas.put(body.x, y, body.width, text, canvas.style(*role));
@@ -103,7 +105,10 @@ fn why(rule: Rule) -> &'static str {
 fn of_event(entry: &Entry, seat: &Seat<'_>) -> Lines {
     let time = format::time_of_day(entry.at, seat.scene.ui.options.utc_offset);
     let mut lines: Lines = vec![
-        (format!("{}  {time}, {}", entry_word(entry.kind), format::ago(seat.now, entry.at)), super::events::role(entry.kind)),
+        (
+            format!("{}  {time}, {}", entry_word(entry.kind), format::ago(seat.now, entry.at)),
+            super::events::role(entry.kind),
+        ),
         (entry.what.to_string(), Role::Text),
         (String::new(), Role::Text),
     ];

@@ -20,11 +20,13 @@ pub fn header(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
     let run = seat.run;
     let state = canvas.style(look::state_role(seat.state));
     let word = format!("{} {}", canvas.glyphs.state(seat.state), seat.state.name());
-    let position = seat.scene.listing.position(Some(run.number)).map_or(String::new(), |at| {
-        format!("{}/{}  ", at + 1, seat.scene.listing.order.len())
-    });
+    let position = seat
+        .scene
+        .listing
+        .position(Some(run.number))
+        .map_or(String::new(), |at| format!("{}/{}  ", at + 1, seat.scene.listing.order.len()));
     let tail = columns(&word) + if area.width >= 50 { columns(&position) } else { 0 } + 1;
-    let room = area.width.saturating_sub(tail + 2);
+    let room = area.width.saturating_sub(tail + 3);
     let muted = canvas.style(Role::Border);
     let into = format!(" {} ", canvas.glyphs.into);
     let dot = format!(" {} ", canvas.glyphs.dot);
@@ -76,9 +78,14 @@ fn words(run: &Run, state: State, scene: &Scene<'_>, canvas: &Canvas<'_>) -> (St
     let since = |then: Option<crate::domain::time::Stamp>| then.map_or(String::new(), |at| format::ago(now, at));
     let left = run.left(now, rules);
     match state {
-        State::Waiting => ("stands still".into(), format!("it waits for a person  since {}", since(run.last_at).trim_end_matches(" ago"))),
+        State::Waiting => (
+            "stands still".into(),
+            format!("waiting for a person  {}", run.last_at.map_or(String::new(), |at| format::age(now, at))),
+        ),
         State::Idle => ("stands still".into(), format!("last heard of {}", since(run.last_at))),
-        State::Finished => (format!("finished {}", since(run.last_at)), format!("{} not used", left.max(Span::ZERO).short())),
+        State::Finished => {
+            (format!("finished {}", since(run.last_at)), format!("{} not used", left.max(Span::ZERO).short()))
+        }
         State::Failed | State::Interrupted => {
             (format!("{} {}", state.name(), since(run.last_at)), run.outcome_reason().to_owned())
         }
@@ -86,7 +93,11 @@ fn words(run: &Run, state: State, scene: &Scene<'_>, canvas: &Canvas<'_>) -> (St
             let readings = run.readings(now, rules);
             match format::spent_up(&readings) {
                 Some(r) if r.meter != Meter::Clock => {
-                    let of = format!("{} of {}", format::quantity(r.meter, r.used), format::quantity(r.meter, r.cap.unwrap_or(0.0)));
+                    let of = format!(
+                        "{} of {}",
+                        format::quantity(r.meter, r.used),
+                        format::quantity(r.meter, r.cap.unwrap_or(0.0))
+                    );
                     (format!("{} used up", format::meter(r.meter)), of)
                 }
                 _ => ("out of time and still running".into(), format!("{} over", Span(-left.0).short())),
@@ -123,8 +134,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
     if area.width < 20 {
         return narrow(canvas, area, seat);
     }
-    let lines = lines(canvas, seat, area.width);
-    let label = if area.width >= 44 { 9 } else { 0 };
+    let is_wide = area.width >= 48;
+    let lines = lines(canvas, seat, is_wide);
+    let label = if is_wide { 9 } else { 0 };
     for (y, (name, text, role)) in (area.top()..area.bottom()).zip(&lines) {
         if label > 0 {
             canvas.put(area.x, y, label, name, canvas.style(Role::Border));
@@ -135,10 +147,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
 
 /// Beside the small clock of a tiny screen.
 fn narrow(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
-    let (middle, range) = look::outlook(seat.run, seat.state, seat.now, &seat.scene.model.rules, canvas.glyphs);
-    let cost = format::cost(seat.run, seat.state, canvas.glyphs);
-    let about = if seat.state == State::Working { format!("{} {middle}", canvas.glyphs.about) } else { middle };
-    let lines = [(about, Role::Title), (range, Role::Muted), (cost, Role::Muted)];
+    let counts = &seat.run.counts;
+    let lines = [
+        (format::cost(seat.run, seat.state, canvas.glyphs), Role::Text),
+        (format::plural(counts.tool_calls, "call"), Role::Muted),
+        (format!("{} failed", seat.run.failures()), if seat.run.failures() > 0 { Role::Warn } else { Role::Muted }),
+    ];
     for (y, (text, role)) in (area.top()..area.bottom()).zip(lines) {
         canvas.put(area.x, y, area.width, &text, canvas.style(role));
     }
@@ -146,34 +160,40 @@ fn narrow(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
 
 type Line = (&'static str, String, Role);
 
-fn lines(canvas: &Canvas<'_>, seat: &Seat<'_>, width: u16) -> Vec<Line> {
+fn lines(canvas: &Canvas<'_>, seat: &Seat<'_>, is_wide: bool) -> Vec<Line> {
     let run = seat.run;
     let glyphs = canvas.glyphs;
     let dot = glyphs.dot;
     let mut lines: Vec<Line> = Vec::new();
-    let join = |parts: &[&str]| parts.iter().filter(|p| !p.is_empty()).copied().collect::<Vec<_>>().join(&format!(" {dot} "));
+    let join =
+        |parts: &[&str]| parts.iter().filter(|p| !p.is_empty()).copied().collect::<Vec<_>>().join(&format!(" {dot} "));
     let agent = format!("{} {}", run.id.agent.name(), run.facts.version);
-    lines.push(("agent", join(&[agent.trim(), run.facts.model.as_str()]), Role::Text));
+    let model = run.facts.model.as_str();
+    let model = if is_wide { model } else { format::model(model) };
+    lines.push(("agent", join(&[agent.trim(), model]), Role::Text));
     if !run.facts.cwd.is_empty() {
         lines.push(("in", run.facts.cwd.to_string(), Role::Text));
     }
-    let session: String = run.id.session.chars().take(if width >= 60 { 36 } else { 8 }).collect();
-    let started = run.first_at.map_or(String::new(), |at| format!("since {}", format::time_of_day(at, seat.scene.ui.options.utc_offset)));
+    let session: String = run.id.session.chars().take(8).collect();
+    let started = run.first_at.map_or(String::new(), |at| {
+        format!("since {}", &format::time_of_day(at, seat.scene.ui.options.utc_offset)[..5])
+    });
     let worked = run.worked + run.unsettled(seat.now, &seat.scene.model.rules);
-    lines.push(("session", join(&[&session, &started, &format!("{} worked", worked.short())]), Role::Muted));
+    let worked = if is_wide { format!("{} worked", worked.short()) } else { worked.short() };
+    lines.push(("session", join(&[&session, &started, &worked]), Role::Muted));
     lines.push(("budget", join(&[&run.clock.granted.hms(), run.because.as_str()]), Role::Muted));
     let usage = run.tokens.usage();
     let still = if seat.state.is_live() && !run.tokens.settled() { " so far" } else { "" };
     let cost = format::cost(run, seat.state, glyphs);
-    let calls = format!("{} answers", format::count(run.tokens.model_calls));
+    let calls = format::plural(run.tokens.model_calls, "answer");
     lines.push(("cost", join(&[&format!("{cost}{still}"), &calls]), Role::Text));
-    let tokens = format!(
-        "{} in {dot} {} out {dot} cache {} read {} written",
-        format::count(usage.input),
-        format::count(usage.output),
-        format::count(usage.cache_read),
-        format::count(usage.cache_write)
-    );
+    let [input, output, read, written] =
+        [usage.input, usage.output, usage.cache_read, usage.cache_write].map(format::count);
+    let tokens = if is_wide {
+        format!("{input} in {dot} {output} out {dot} cache: {read} read, {written} written")
+    } else {
+        format!("{input} in {output} out {read}/{written} cache")
+    };
     lines.push(("tokens", tokens, Role::Muted));
     lines.push(("calls", calls_line(run), if run.failures() > 0 { Role::Warn } else { Role::Muted }));
     if run.counts.unparsed > 0 {
@@ -188,12 +208,12 @@ fn lines(canvas: &Canvas<'_>, seat: &Seat<'_>, width: u16) -> Vec<Line> {
 /// Tool calls, and how many failed; what was only read from their output says that it was.
 fn calls_line(run: &Run) -> String {
     let counts = &run.counts;
-    let mut text = format!("{} tool calls", counts.tool_calls);
+    let mut text = format::plural(counts.tool_calls, "call");
     if counts.failed + counts.failed_inferred > 0 {
         text.push_str(&format!(", {} failed", counts.failed));
     }
     if counts.failed_inferred > 0 {
-        text.push_str(&format!(" +{} by their text (heuristic)", counts.failed_inferred));
+        text.push_str(&format!(" +{} (heuristic)", counts.failed_inferred));
     }
     if counts.api_errors > 0 {
         text.push_str(&format!(", {} API errors", counts.api_errors));

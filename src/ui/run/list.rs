@@ -29,6 +29,7 @@ pub fn entries<'a>(run: &'a Run, view: &RunView) -> impl Iterator<Item = Held<&'
         .rev()
         .zip(run.timeline.entries().rev())
         .filter(move |(_, entry)| !(hide && matches!(entry.kind, EntryKind::Result | EntryKind::Model)))
+        .filter(|(_, entry)| !(entry.kind == EntryKind::Result && entry.what.is_empty()))
         .map(|(number, line)| Held { number, line })
 }
 

@@ -20,9 +20,11 @@ fn shown(seat: &Seat<'_>, all: bool) -> Vec<Reading> {
     shown
 }
 
-/// Rows that the meters want.
+/// Rows that the meters want: one for each that has a limit, and one for two that have none.
 pub fn rows(seat: &Seat<'_>, all: bool) -> u16 {
-    u16::try_from(shown(seat, all).len()).unwrap_or(u16::MAX)
+    let shown = shown(seat, all);
+    let limited = shown.iter().filter(|r| r.cap.is_some()).count();
+    u16::try_from(limited + (shown.len() - limited).div_ceil(2)).unwrap_or(u16::MAX)
 }
 
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
@@ -32,42 +34,68 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
     }
     canvas.rule(rule, "METERS", "what is left", false);
     let (binding, _) = seat.run.binding(seat.now, &seat.scene.model.rules);
-    for (y, reading) in (body.top()..body.bottom()).zip(shown(seat, true)) {
-        line(canvas, Rect { y, height: 1, ..body }, &reading, reading.meter == binding && seat.state.is_live());
+    let (limited, others): (Vec<Reading>, Vec<Reading>) = shown(seat, true).into_iter().partition(|r| r.cap.is_some());
+    let mut rows = body.top()..body.bottom();
+    let is_live = seat.state.is_live();
+    let tail = limited.iter().map(|r| columns(&words(r))).max().unwrap_or(0);
+    for (y, reading) in rows.by_ref().take(limited.len()).zip(&limited) {
+        let area = Rect { y, height: 1, ..body };
+        line(canvas, area, reading, tail, (is_live, is_live && reading.meter == binding));
+    }
+    let half = body.width / 2;
+    for (y, pair) in rows.zip(others.chunks(2)) {
+        for (x, reading) in [body.x, body.x + half + 1].into_iter().zip(pair) {
+            plain(canvas, Rect::new(x, y, half.saturating_sub(1), 1), reading);
+        }
     }
 }
 
-fn line(canvas: &mut Canvas<'_>, area: Rect, reading: &Reading, binds: bool) {
-    let Rect { x, y, width, .. } = area;
+/// A meter without a limit: what was used.
+fn plain(canvas: &mut Canvas<'_>, area: Rect, reading: &Reading) {
     let muted = canvas.style(Role::Muted);
-    let name = format::meter(reading.meter);
+    let used = canvas.put(area.x, area.y, area.width, format::meter(reading.meter), muted);
+    let text = format::quantity(reading.meter, reading.used);
+    canvas.right(area.x + used, area.y, area.width - used, &text, canvas.style(Role::Text));
+}
+
+/// What is left of how much; once nothing is, what was used of how much.
+fn words(reading: &Reading) -> String {
     let quantity = |value| format::quantity(reading.meter, value);
-    let (Some(cap), Some(left)) = (reading.cap, reading.left()) else {
-        canvas.put(x, y, 10.min(width), name, muted);
-        canvas.right(x, y, width, &format!("{} used, no limit", quantity(reading.used)), muted);
-        return;
-    };
-    let share = if cap > 0.0 { left / cap } else { 0.0 };
+    let cap = quantity(reading.cap.unwrap_or(0.0));
+    if reading.is_out() {
+        format!("{} of {cap} used", quantity(reading.used))
+    } else {
+        format!("{} of {cap}", quantity(reading.left().unwrap_or(0.0)))
+    }
+}
+
+/// One meter: name, gauge, words in `tail` columns, and whether it binds.
+fn line(canvas: &mut Canvas<'_>, area: Rect, reading: &Reading, tail: u16, (is_live, binds): (bool, bool)) {
+    const NAME: u16 = 11;
+    const MARK: u16 = 6;
+    let Rect { x, y, width, .. } = area;
+    let share = 1.0 - reading.share().unwrap_or(0.0);
     let role = match share {
-        s if s <= 0.0 => Role::Error,
+        _ if reading.is_out() => Role::Error,
+        _ if !is_live => Role::Muted,
         s if s < 0.2 => Role::ClockLow,
         _ => Role::GaugeFill,
     };
-    let style = canvas.style(if binds { Role::Title } else { Role::Text });
-    canvas.put(x, y, 10.min(width), name, style);
-    let text = if left <= 0.0 {
-        format!("{} of {} used", quantity(reading.used), quantity(cap))
-    } else {
-        format!("{} of {}", quantity(left), quantity(cap))
-    };
-    let mark = if binds { if left <= 0.0 { " out" } else { " binds" } } else { "" };
-    let tail = columns(&text) + 6;
-    let gauge = width.saturating_sub(11 + tail + 1);
-    let fill = canvas.style(role);
+    let fill = Style { bg: None, ..canvas.style(role) };
+    let text = canvas.style(if binds { Role::Title } else { Role::Text });
+    canvas.put(x, y, (NAME - 1).min(width), format::meter(reading.meter), text);
+    let rest = width.saturating_sub(NAME);
+    let tail = tail.min(rest.saturating_sub(MARK));
+    let gauge = rest.saturating_sub(tail + MARK + 1);
     if gauge >= 3 {
-        look::gauge(canvas, x + 11, y, gauge, share, Style { bg: None, ..fill });
+        look::gauge(canvas, x + NAME, y, gauge, share, fill);
     }
-    let start = x + width.saturating_sub(tail);
-    let used = canvas.put(start.max(x + 11.min(width)), y, width.saturating_sub(11), &text, if left <= 0.0 { fill } else { style });
-    canvas.put(start.max(x + 11.min(width)) + used, y, width.saturating_sub(11 + used).min(6), mark, canvas.style(Role::Warn));
+    let words_x = x + width.saturating_sub(tail + MARK);
+    canvas.right(words_x, y, tail, &words(reading), if reading.is_out() { fill } else { text });
+    let mark = match (binds, reading.is_out()) {
+        (false, _) => "",
+        (true, false) => "binds",
+        (true, true) => "out",
+    };
+    canvas.put(words_x + tail + 1, y, (MARK - 1).min(width), mark, canvas.style(Role::Warn));
 }

@@ -19,8 +19,8 @@ use super::{Pane, Scene, look};
 use crate::domain::run::{Run, State};
 use crate::domain::time::{Span, Stamp};
 
-pub use facts::meaning;
 pub use detail::entry;
+pub use facts::meaning;
 pub use list::lines;
 pub use statement::line as charge_line;
 
@@ -56,13 +56,7 @@ struct Layout {
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, number: u32) {
     let Some(run) = scene.model.run_in_full(number) else { return };
     let rules = &scene.model.rules;
-    let seat = Seat {
-        scene,
-        run,
-        state: run.state(scene.now, rules),
-        left: run.left(scene.now, rules),
-        now: scene.now,
-    };
+    let seat = Seat::of(run, scene);
     let text = digits::text(seat.left);
     let layout = layout(area, &seat, &text, canvas.glyphs.is_ascii);
     facts::header(canvas, layout.header, &seat);
@@ -85,12 +79,25 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, number: u32)
     super::help::footer(canvas, layout.footer, scene);
 }
 
+/// The burn of a run as it is drawn elsewhere.
+pub fn burn(canvas: &mut Canvas<'_>, area: Rect, run: &Run, scene: &Scene<'_>) {
+    chart::draw(canvas, area, &Seat::of(run, scene));
+}
+
+impl<'a> Seat<'a> {
+    fn of(run: &'a Run, scene: &'a Scene<'a>) -> Self {
+        let rules = &scene.model.rules;
+        Self { scene, run, state: run.state(scene.now, rules), left: run.left(scene.now, rules), now: scene.now }
+    }
+}
+
 /// The lists: the one with the focus, and the other where there is room.
 fn lists(canvas: &mut Canvas<'_>, layout: &Layout, seat: &Seat<'_>) {
     let view = &seat.scene.ui.run;
     let mut first = layout.first;
     if view.detail.is_some() {
-        let (above, below) = if layout.second.height > 0 { (first, layout.second) } else { first.bottom_rows(first.height / 2) };
+        let (above, below) =
+            if layout.second.height > 0 { (first, layout.second) } else { first.bottom_rows(first.height / 2) };
         first = above;
         detail::draw(canvas, below, seat);
     }
@@ -149,7 +156,7 @@ fn layout(area: Rect, seat: &Seat<'_>, text: &str, is_ascii: bool) -> Layout {
     side(&mut l, left, seat);
     if is_roomy {
         let (first, second) = right.top_rows(right.height * 11 / 20);
-        (l.first, l.second) = (first, second);
+        (l.first, l.second) = (first.bottom_rows(1).0, second);
     } else {
         l.first = right;
     }
@@ -159,10 +166,14 @@ fn layout(area: Rect, seat: &Seat<'_>, text: &str, is_ascii: bool) -> Layout {
 /// The clock, what stands beside and under it. Returns the rest, and how wide the left column is.
 fn top(l: &mut Layout, area: Rect, rest: Rect, text: &str, is_ascii: bool) -> (Rect, u16) {
     // Digits may take at most this share of the screen; what is left must say what they mean.
-    let room = Rect { width: rest.width.min(area.width.saturating_sub(if area.width >= 60 { 26 } else { 0 })), height: area.height.saturating_sub(5).min(5), ..rest };
+    let room = Rect {
+        width: rest.width.min(area.width.saturating_sub(if area.width >= 60 { 26 } else { 0 })),
+        height: area.height.saturating_sub(5).min(5),
+        ..rest
+    };
     let (rows, wide) = match Size::fitting(text, room, is_ascii) {
         Some(size) if size != Size::Big || area.height >= 18 => size.of(text),
-        Some(_) if !is_ascii && area.height >= 8 => Size::Small.of(text),
+        Some(_) if area.height >= 8 => Size::Small.of(text),
         _ => (1, columns(text)),
     };
     let has_gauge = area.height >= 9;
@@ -173,9 +184,18 @@ fn top(l: &mut Layout, area: Rect, rest: Rect, text: &str, is_ascii: bool) -> (R
     let left = wide.max(if area.width >= 110 { 48 } else { 32 }).min(block.width * 6 / 11);
     if has_gauge {
         l.gauge = Rect { y: block.y + rows, width: if area.width < WIDE { block.width } else { wide }, ..block }.row(0);
-        l.meaning = Rect { y: block.y + rows + 1, width: block.width.min(if area.width < WIDE { u16::MAX } else { wide.max(left) }), ..block }.row(0);
+        l.meaning = Rect {
+            y: block.y + rows + 1,
+            width: block.width.min(if area.width < WIDE { u16::MAX } else { wide.max(left) }),
+            ..block
+        }
+        .row(0);
     }
-    l.facts = if area.width < WIDE { Rect { height: rows.min(block.height), ..beside } } else { Rect { x: block.x + wide.max(left) + 2, width: block.width.saturating_sub(wide.max(left) + 2), ..beside } };
+    l.facts = if area.width < WIDE {
+        Rect { height: rows.min(block.height), ..beside }
+    } else {
+        Rect { x: block.x + wide.max(left) + 2, width: block.width.saturating_sub(wide.max(left) + 2), ..beside }
+    };
     (rest, left)
 }
 
@@ -188,6 +208,7 @@ fn side(l: &mut Layout, area: Rect, seat: &Seat<'_>) {
     let tree = u16::try_from(seat.run.branches.len()).unwrap_or(u16::MAX).saturating_add(1);
     if seat.run.branches.len() > 1 && rest.height >= 12 {
         (rest, l.branches) = rest.bottom_rows(tree.min(rest.height * 2 / 5));
+        rest = rest.bottom_rows(u16::from(rest.height > 9)).0;
     }
     if rest.height >= 5 {
         l.chart = rest;

@@ -7,7 +7,7 @@ use super::super::canvas::{Canvas, Cut};
 use super::super::theme::Role;
 use super::super::{Pane, Scene, format, look};
 use super::{Seat, list};
-use crate::domain::run::{KEEP_QUIET, Run};
+use crate::domain::run::{EntryKind, KEEP_QUIET, Run};
 use crate::domain::statement::{Charge, Rule};
 use crate::domain::time::Span;
 
@@ -24,7 +24,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>, is_focused: bo
         return sums(canvas, body, seat.run);
     }
     canvas.rule(rule, "STATEMENT", &note, is_focused);
-    let shown: Vec<_> = list::charges(seat.run, view).collect();
+    // Where there is room for a few lines alone, they are not for time that just passes.
+    let is_tiny = body.height < 5;
+    let shown: Vec<_> = list::charges(seat.run, view).filter(|h| !is_tiny || h.line.rule != Rule::Wall).collect();
     if shown.is_empty() {
         canvas.put(body.x, body.y, body.width.min(area.width), "nothing charged yet", canvas.style(Role::Muted));
         return;
@@ -58,40 +60,56 @@ pub fn line(canvas: &mut Canvas<'_>, area: Rect, charge: &Charge, scene: &Scene<
         return;
     }
     let (x, y) = (area.x, area.y);
-    let style = canvas.style(look::charge_role(charge));
     let is_wall = charge.rule == Rule::Wall;
-    let text = if is_wall { canvas.style(Role::Muted) } else { canvas.style(Role::Text) };
+    // Time that just passes is there to be added up, not to be read.
+    let quiet = canvas.style(if is_selected { Role::Text } else { Role::Border });
+    let style = if is_wall { quiet } else { canvas.style(look::charge_role(charge)) };
+    let text = if is_wall { quiet } else { canvas.style(Role::Text) };
     let is_fresh = !is_wall && scene.now.since(charge.at) < Span::secs(3);
     let amount_style = if is_fresh { look::flash(style, scene.ui.options.reduced_motion) } else { style };
     let amount = format::amount(charge.amount, canvas.glyphs);
     canvas.right(x, y, AMOUNT.min(area.width), &amount, amount_style);
     let mut right = area.right();
-    if area.width >= 64 {
-        right = right.saturating_sub(9);
-        let time = format::time_of_day(charge.at, scene.ui.options.utc_offset);
-        canvas.put(right + 1, y, 8, &time, canvas.style(Role::Border));
+    if area.width >= 66 {
+        let (time, wide) = if area.width >= 84 {
+            (format::time_of_day(charge.at, scene.ui.options.utc_offset), 8)
+        } else {
+            (format::age(scene.now, charge.at), 4)
+        };
+        right = right.saturating_sub(wide + 1);
+        canvas.right(right + 1, y, wide, &time, quiet);
     }
     let start = (x + AMOUNT + 1).min(right);
-    let room = right - start;
-    let what = if room >= 30 { room * 11 / 20 } else { room };
-    let mark = if charge.branch > 0 { format!("{} ", canvas.glyphs.entry(crate::domain::run::EntryKind::Subagent)) } else { String::new() };
-    let factors = look::factors(charge, canvas.glyphs);
-    let product = format!(" {}{:.1}", canvas.glyphs.times, charge.factors.product());
-    let muted = canvas.style(Role::Muted);
-    if room >= 30 {
-        canvas.pieces(start, y, what, &[(&mark, canvas.style(Role::Accent)), (look::what(charge), text)]);
-        let reason = start + what + 1;
-        let rule = format!("{} ", charge.rule.name());
-        let loud = canvas.style(if factors.is_empty() { Role::Muted } else { Role::Warn });
-        canvas.pieces(reason, y, right.saturating_sub(reason), &[(&rule, muted), (&factors, loud)]);
-    } else {
-        let tail = if factors.is_empty() { 0 } else { super::columns(&product) };
-        canvas.pieces(start, y, what.saturating_sub(tail), &[(&mark, canvas.style(Role::Accent)), (look::what(charge), text)]);
-        canvas.right(start + what.saturating_sub(tail), y, tail.min(what), &product, canvas.style(Role::Warn));
-    }
+    reason(canvas, Rect { x: start, width: right - start, ..area }, charge, (text, is_wall.then_some(quiet)));
     if is_selected {
         select(canvas, area);
     }
+}
+
+/// What was charged and by which rule; where there is no room for the rule, the product of its factors at least.
+/// `quiet`: how a rule looks that isn't to be read.
+fn reason(canvas: &mut Canvas<'_>, area: Rect, charge: &Charge, (text, quiet): (Style, Option<Style>)) {
+    let Rect { x, y, width, .. } = area;
+    let mark = if charge.branch > 0 { format!("{} ", canvas.glyphs.entry(EntryKind::Subagent)) } else { String::new() };
+    let pieces = [(mark.as_str(), canvas.style(Role::Accent)), (look::what(charge), text)];
+    let factors = look::factors(charge, canvas.glyphs);
+    let warn = canvas.style(Role::Warn);
+    if width >= 30 {
+        let what = (width * 11 / 20).min(width - 30).max(width * 9 / 20).min(72);
+        canvas.pieces(x, y, what, &pieces);
+        let rule = format!("{} ", charge.rule.name());
+        let rest = width.saturating_sub(what + 1);
+        let style = quiet.unwrap_or(canvas.style(Role::Muted));
+        canvas.pieces(x + what + 1, y, rest, &[(&rule, style), (&factors, warn)]);
+        return;
+    }
+    let product = match factors.as_str() {
+        "" => String::new(),
+        _ => format!("{}{:.1}", canvas.glyphs.times, charge.factors.product()),
+    };
+    let tail = if product.is_empty() { 0 } else { super::columns(&product) + 1 };
+    canvas.pieces(x, y, width.saturating_sub(tail), &pieces);
+    canvas.right(x, y, width, &product, warn);
 }
 
 /// Marks the selected line of a list.
@@ -116,8 +134,20 @@ fn sums(canvas: &mut Canvas<'_>, area: Rect, run: &Run) {
             break;
         }
         let role = if *sum < Span::ZERO { Role::Refund } else { Role::Charge };
-        canvas.right(line.x, line.y, (AMOUNT + 1).min(line.width), &format::amount(*sum, canvas.glyphs), canvas.style(role));
-        canvas.put(line.x + AMOUNT + 2, line.y, line.width.saturating_sub(AMOUNT + 2), rule.name(), canvas.style(Role::Text));
+        canvas.right(
+            line.x,
+            line.y,
+            (AMOUNT + 1).min(line.width),
+            &format::amount(*sum, canvas.glyphs),
+            canvas.style(role),
+        );
+        canvas.put(
+            line.x + AMOUNT + 2,
+            line.y,
+            line.width.saturating_sub(AMOUNT + 2),
+            rule.name(),
+            canvas.style(Role::Text),
+        );
         let gauge = line.x + AMOUNT + 16;
         if gauge + 6 < line.right() {
             let style = canvas.style(role);

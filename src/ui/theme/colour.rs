@@ -21,20 +21,20 @@ pub struct Rgb(pub u8, pub u8, pub u8);
 /// The sixteen as common terminals draw them; what a user's own terminal draws can't be asked.
 const SIXTEEN: [(Color, Rgb); 16] = [
     (Color::Black, Rgb(0x00, 0x00, 0x00)),
-    (Color::Red, Rgb(0xc5, 0x0f, 0x1f)),
-    (Color::Green, Rgb(0x13, 0xa1, 0x0e)),
-    (Color::Yellow, Rgb(0xc1, 0x9c, 0x00)),
-    (Color::Blue, Rgb(0x00, 0x37, 0xda)),
-    (Color::Magenta, Rgb(0x88, 0x17, 0x98)),
-    (Color::Cyan, Rgb(0x3a, 0x96, 0xdd)),
-    (Color::Gray, Rgb(0xaa, 0xaa, 0xaa)),
+    (Color::Red, Rgb(0xcd, 0x31, 0x31)),
+    (Color::Green, Rgb(0x0d, 0xbc, 0x79)),
+    (Color::Yellow, Rgb(0xd5, 0xb0, 0x10)),
+    (Color::Blue, Rgb(0x24, 0x72, 0xc8)),
+    (Color::Magenta, Rgb(0xbc, 0x3f, 0xbc)),
+    (Color::Cyan, Rgb(0x11, 0xa8, 0xcd)),
+    (Color::Gray, Rgb(0xb4, 0xb4, 0xb4)),
     (Color::DarkGray, Rgb(0x66, 0x66, 0x66)),
-    (Color::LightRed, Rgb(0xe7, 0x48, 0x56)),
-    (Color::LightGreen, Rgb(0x16, 0xc6, 0x4c)),
-    (Color::LightYellow, Rgb(0xf9, 0xf1, 0xa5)),
-    (Color::LightBlue, Rgb(0x3b, 0x78, 0xff)),
-    (Color::LightMagenta, Rgb(0xb4, 0x00, 0x9e)),
-    (Color::LightCyan, Rgb(0x61, 0xd6, 0xd6)),
+    (Color::LightRed, Rgb(0xf1, 0x4c, 0x4c)),
+    (Color::LightGreen, Rgb(0x23, 0xd1, 0x8b)),
+    (Color::LightYellow, Rgb(0xf5, 0xf5, 0x43)),
+    (Color::LightBlue, Rgb(0x3b, 0x8e, 0xea)),
+    (Color::LightMagenta, Rgb(0xd6, 0x70, 0xd6)),
+    (Color::LightCyan, Rgb(0x29, 0xb8, 0xdb)),
     (Color::White, Rgb(0xf2, 0xf2, 0xf2)),
 ];
 
@@ -202,11 +202,12 @@ mod tests {
         for (hex, index, sixteen) in [
             ("#000000", 16, Color::Black),
             ("#ffffff", 231, Color::White),
-            ("#ff0000", 196, Color::LightRed),
-            ("#d55e00", 166, Color::Red),
+            ("#f05050", 203, Color::LightRed),
             ("#e69f00", 178, Color::Yellow),
-            ("#56b4e9", 74, Color::Cyan),
-            ("#5f6368", 59, Color::DarkGray),
+            ("#1fe08f", 42, Color::LightGreen),
+            ("#009e73", 35, Color::Green),
+            ("#56b4e9", 74, Color::LightCyan),
+            ("#5f6368", 241, Color::DarkGray),
         ] {
             let rgb = Rgb::parse(hex).unwrap();
             assert_eq!((rgb.nearest_256(), rgb.nearest_16()), (index, sixteen), "{hex}");

@@ -136,6 +136,10 @@ impl Theme {
             // Of sixteen colours none is sure to be seen behind every other; reversed text always is.
             styles[Role::Selected as usize] = Style::new().add_modifier(Modifier::REVERSED);
             styles[Role::ClockGhost as usize] = Style::new();
+            // Many terminals draw bold black as grey, which nobody can read on red.
+            for style in styles.iter_mut().filter(|s| s.bg.is_some() && s.fg == Some(Color::Black)) {
+                *style = style.remove_modifier(Modifier::BOLD);
+            }
         }
         Self { paints: self.paints, styles, depth }
     }
@@ -157,10 +161,18 @@ impl Theme {
         !self.style(Role::Selected).add_modifier.contains(Modifier::REVERSED)
     }
 
-    /// A role's own colour, lightened by `share`, where the terminal shows such fine steps.
-    pub fn lighter(&self, role: Role, share: f32) -> Option<Color> {
-        let fg = self.paints[role as usize].fg.filter(|_| self.depth >= Depth::C256)?;
-        fg.mix(Rgb(255, 255, 255), share).at(self.depth)
+    /// A role's own colour, faded most of the way into that of unlit digits.
+    pub fn faded(&self, role: Role) -> Option<Color> {
+        let ghost = self.paints[Role::ClockGhost as usize].fg?;
+        self.mixed(role, ghost, 0.62)
+    }
+
+    /// A role's own colour mixed with `share` of another, where the terminal shows such fine steps. A role that has
+    /// a background is known by that.
+    pub fn mixed(&self, role: Role, with: Rgb, share: f32) -> Option<Color> {
+        let paint = self.paints[role as usize];
+        let own = paint.bg.or(paint.fg).filter(|_| self.depth >= Depth::C256)?;
+        own.mix(with, share).at(self.depth)
     }
 }
 
@@ -255,7 +267,10 @@ mod tests {
         for (text, message) in [
             ("[palette]\nx = \"#12\"", "line 2: `x` is not a colour; write it like \"#56b4e9\""),
             ("\n[styles]\nnope = {}", "line 3: there is nothing called `nope` to style"),
-            ("[styles]\ntext = { fg = \"no\" }", "line 2: `no` is neither in the palette nor a colour like \"#56b4e9\""),
+            (
+                "[styles]\ntext = { fg = \"no\" }",
+                "line 2: `no` is neither in the palette nor a colour like \"#56b4e9\"",
+            ),
             ("inherits = \"gone\"", "line 1: there is no theme `gone` to inherit from"),
             ("inherits = \"loop\"", "theme `loop`, line 1: `loop` inherits from itself"),
             (
