@@ -72,13 +72,13 @@ fn model(runs: usize) -> Model {
 }
 
 fn drawing(c: &mut Criterion) {
-    let theme = Theme::embedded("default").expect("the theme").at(Depth::True);
+    let theme = Theme::named("default").expect("the theme").at(Depth::True);
     let now = Stamp(START + 61_000);
     let mut group = c.benchmark_group("drawing");
     for runs in [10, 200, 1_000] {
         let model = model(runs);
         let mut ui = Ui::new(Options::default());
-        ui.tick(&model, now);
+        ui.refresh(&model, now);
         let mut terminal = Terminal::new(TestBackend::new(200, 60)).expect("a terminal");
         group.bench_function(format!("fleet of {runs}"), |b| {
             b.iter(|| terminal.draw(|frame| draw(frame, &model, &ui, &theme, now)).map(|_| ()));
@@ -86,7 +86,7 @@ fn drawing(c: &mut Criterion) {
     }
     let model = model(10);
     let mut ui = Ui::new(Options::default());
-    ui.tick(&model, now);
+    ui.refresh(&model, now);
     let enter = crossterm::event::KeyEvent::new(crossterm::event::KeyCode::Enter, crossterm::event::KeyModifiers::NONE);
     ui.handle(Input::Key(enter), &model, now);
     let mut terminal = Terminal::new(TestBackend::new(200, 60)).expect("a terminal");

@@ -40,6 +40,17 @@ impl Series {
         }
     }
 
+    /// The total grew evenly from `low` at `from` to `high` at `to`: time that passed, not a charge that landed.
+    pub fn ramp(&mut self, from: Stamp, low: i64, to: Stamp, high: i64) {
+        let width = to.since(from).0.max(1) as f64;
+        let mut at = from;
+        while at < to {
+            self.note(at, low + ((high - low) as f64 * (at.since(from).0 as f64 / width)) as i64);
+            at = at + self.step;
+        }
+        self.note(to, high);
+    }
+
     fn index(&self, at: Stamp) -> usize {
         usize::try_from(at.since(self.start).0.max(0) / self.step.0).unwrap_or(usize::MAX)
     }
@@ -74,6 +85,19 @@ mod tests {
         assert!(points.len() <= MAX_POINTS && points.len() > MAX_POINTS / 2, "{} of {step:?}", points.len());
         assert_eq!(points.last(), Some(&99_999));
         assert!(points.is_sorted());
+    }
+
+    #[test]
+    fn passing_time_is_a_slope() {
+        let mut series = Series::default();
+        series.note(Stamp(0), 100);
+        series.ramp(Stamp(0), 100, Stamp(10_000), 1_100);
+        let (.., points) = series.points();
+        assert_eq!(points[..4], [100, 200, 300, 400]);
+        series.ramp(Stamp(10_000), 1_100, Stamp(10_000_000), 9_000);
+        let (.., points) = series.points();
+        assert!(points.len() <= MAX_POINTS && points.is_sorted());
+        assert_eq!(points.last(), Some(&9_000));
     }
 
     proptest! {

@@ -220,7 +220,7 @@ impl Ui {
             View::Run(number) => match model.run(number) {
                 Some(run) => {
                     let left = run.left(now, &model.rules).hms();
-                    Text::new(&format!("{left} {} {} - redkey", run.id.agent.name(), run.project()))
+                    Text::new(&format!("{left} {} {} - redkey", run.agent(), run.project()))
                 }
                 None => Text::new("redkey"),
             },

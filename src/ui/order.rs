@@ -146,7 +146,7 @@ fn sort(rows: &mut [(&Run, State)], wish: &Wish, model: &Model, now: Stamp) {
             (std::cmp::Reverse((pace * 10.0) as i64), run.number)
         }),
         Sort::Cost => rows.sort_by_cached_key(|(run, _)| (std::cmp::Reverse(run.tokens.cost().usd), run.number)),
-        Sort::Agent => rows.sort_by_cached_key(|(run, _)| (run.id.agent.name(), last(run), run.number)),
+        Sort::Agent => rows.sort_by_cached_key(|(run, _)| (run.agent(), last(run), run.number)),
         Sort::Project => rows.sort_by(|(a, _), (b, _)| {
             a.project().cmp(b.project()).then_with(|| b.last_at.cmp(&a.last_at)).then(a.number.cmp(&b.number))
         }),
@@ -174,7 +174,7 @@ impl Filter {
 
     fn matches(&mut self, run: &Run, state: State) -> bool {
         let fields = [
-            run.id.agent.name(),
+            run.agent(),
             run.facts.model.as_str(),
             run.project(),
             run.facts.title.as_str(),

@@ -72,7 +72,7 @@ impl Story {
     pub fn answer(&mut self, at: i64, model: &str, input: u64, output: u64) -> &mut Self {
         self.calls += 1;
         let key = Key::of(&[&self.run.session, "answer", &self.calls.to_string()]);
-        let usage = Usage { input, output, cache_read: input * 9, cache_write: input / 3, cache_write_1h: 0 };
+        let usage = Usage { input, output, cache_read: input * 9, cache_write: input / 3, ..Usage::ZERO };
         let call = ModelCall { key: Some(key), replay_of: None, model: Some(model.into()), usage, cost: None };
         self.tell(at, Body::ModelCall(call))
     }
@@ -260,7 +260,7 @@ fn ended(model: &mut Model) {
     s.begin("claude-haiku-4-5", "/home/ada/work/notes", "Sort last week's notes");
     s.answer(5, "claude-haiku-4-5", 1_200, 300).edit(9, "notes.md").bash(15, "ls");
     let totals = Totals {
-        usage: Some(Usage { input: 1_200, output: 300, cache_read: 9_000, cache_write: 0, cache_write_1h: 0 }),
+        usage: Some(Usage { input: 1_200, output: 300, cache_read: 9_000, ..Usage::ZERO }),
         cost: None,
         with_subagents: true,
         models: vec![],

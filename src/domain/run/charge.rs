@@ -51,6 +51,10 @@ impl Run {
             self.worked += gap;
             self.sample(gap, rules);
             let price = wall_price(gap, rules);
+            if let Some(last) = self.last_at {
+                let spent = self.clock.spent;
+                self.curve.ramp(last, spent.0, last + gap, (spent + price).0);
+            }
             self.charge(at, 0, Rule::Wall, price, Factors::NONE, Text::default());
         }
     }

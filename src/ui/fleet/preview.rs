@@ -14,7 +14,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         return;
     }
     let (rule, body) = area.top_rows(1);
-    let title = format!("{} {} {}", run.id.agent.name(), canvas.glyphs.dot, run.project());
+    let title = format!("{} {} {}", run.agent(), canvas.glyphs.dot, run.project());
     canvas.rule(rule, &title, run.facts.title.as_str(), false);
     let rules = &scene.model.rules;
     let state = run.state(scene.now, rules);

@@ -71,7 +71,7 @@ impl<'a> Row<'a> {
             Column::State => self.state(canvas, x, y, width),
             Column::Agent => {
                 let style = if self.is_over() { muted } else { canvas.style(look::agent_role(run.id.agent)) };
-                canvas.put(x, y, width, run.id.agent.name(), style);
+                canvas.put(x, y, width, run.agent(), style);
             }
             Column::Model => {
                 canvas.put(x, y, width, format::model(run.facts.model.as_str()), muted);

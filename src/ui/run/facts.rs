@@ -36,7 +36,7 @@ pub fn header(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
     if area.width >= 60 {
         pieces.extend([("redkey", canvas.style(Role::Title)), (into.as_str(), muted)]);
     }
-    pieces.push((run.id.agent.name(), agent));
+    pieces.push((run.agent(), agent));
     for part in [run.project(), run.facts.title.as_str()] {
         if !part.is_empty() {
             pieces.extend([(dot.as_str(), muted), (part, text)]);
@@ -167,7 +167,7 @@ fn lines(canvas: &Canvas<'_>, seat: &Seat<'_>, is_wide: bool) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let join =
         |parts: &[&str]| parts.iter().filter(|p| !p.is_empty()).copied().collect::<Vec<_>>().join(&format!(" {dot} "));
-    let agent = format!("{} {}", run.id.agent.name(), run.facts.version);
+    let agent = format!("{} {}", run.agent(), run.facts.version);
     let model = run.facts.model.as_str();
     let model = if is_wide { model } else { format::model(model) };
     lines.push(("agent", join(&[agent.trim(), model]), Role::Text));
@@ -188,7 +188,7 @@ fn lines(canvas: &Canvas<'_>, seat: &Seat<'_>, is_wide: bool) -> Vec<Line> {
     let calls = format::plural(run.tokens.model_calls, "answer");
     lines.push(("cost", join(&[&format!("{cost}{still}"), &calls]), Role::Text));
     let [input, output, read, written] =
-        [usage.input, usage.output, usage.cache_read, usage.cache_write].map(format::count);
+        [usage.input, usage.written(), usage.cache_read, usage.cache_write].map(format::count);
     let tokens = if is_wide {
         format!("{input} in {dot} {output} out {dot} cache: {read} read, {written} written")
     } else {
