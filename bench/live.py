@@ -125,6 +125,7 @@ def load(program, runs, seconds, rate, probes_a_second=20):
                 lines += 1
             if int((now - begun) * probes_a_second) >= number:
                 run = probes[number % len(probes)]
+                run.append()  # a run that goes on stands where it is seen
                 run.title(f"MK{number:05}")
                 at = time.perf_counter()
                 run.flush()

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn files(path: &Path, into: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() { files(&entry.path(), into)? } else { into.push(entry.path()) }
+        let path = entry?.path();
+        // Followed: a corpus may be put together from links.
+        if std::fs::metadata(&path)?.is_dir() { files(&path, into)? } else { into.push(path) }
     }
     Ok(())
 }

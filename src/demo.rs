@@ -210,7 +210,8 @@ impl Script {
         let helper = format!("helper-{}", n.div_ceil(3));
         match n % 3 {
             1 => {
-                let (depth, parent) = if n > 9 && n.is_multiple_of(2) { (2, Some("helper-1".to_owned())) } else { (1, None) };
+                let (depth, parent) =
+                    if n > 9 && n.is_multiple_of(2) { (2, Some("helper-1".to_owned())) } else { (1, None) };
                 lines.extend(self.answer(180, "One helper for each service."));
                 lines.push(self.line(Event::SubagentStarted(SubagentStarted {
                     id: helper.clone(),

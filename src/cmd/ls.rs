@@ -15,7 +15,7 @@ use crate::engine::Model;
 use crate::report::Report;
 
 pub fn run(setup: &Setup, paths: &[PathBuf], all: bool, json: bool, out: &mut dyn Write) -> Result<()> {
-    let model = read::read(setup, read::plan(setup, paths, all)?, |_, _| {});
+    let model = read::read(setup, read::plan(setup, paths, all)?, read::Keep::Numbers);
     let now = clock::now();
     let mut runs: Vec<&Run> = model.runs().filter(|run| run.counts.events > 0).collect();
     runs.sort_by_key(|run| std::cmp::Reverse(run.last_at));

@@ -38,13 +38,25 @@ pub fn model(setup: &Setup) -> Model {
     Model::new(setup.rules.clone(), Arc::new(Prices::embedded()))
 }
 
-/// Reads everything a plan names, to the end. Every message passes `each` first.
-pub fn read(setup: &Setup, plan: Plan, mut each: impl FnMut(&Model, &Msg)) -> Model {
+/// What is kept of runs once they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Numbers alone: thousands of runs fit.
+    Numbers,
+    /// Their newest lines too.
+    Lines,
+}
+
+/// Reads everything a plan names, to the end.
+pub fn read(setup: &Setup, plan: Plan, keep: Keep) -> Model {
     let mut model = model(setup);
     let now = plan.now;
     sources::read_now(&plan, &mut |msg| {
-        each(&model, &msg);
+        let is_read = matches!(msg, Msg::Progress(_));
         model.apply(msg, now);
+        if is_read && keep == Keep::Numbers {
+            model.apply(Msg::Tick, now); // quiet runs forget their lines
+        }
     });
     model
 }
@@ -53,11 +65,11 @@ pub fn read(setup: &Setup, plan: Plan, mut each: impl FnMut(&Model, &Msg)) -> Mo
 pub fn one_run(setup: &Setup, name: &str) -> Result<(Model, u32)> {
     let path = Path::new(name);
     if name == "-" || path.exists() {
-        let model = read(setup, plan(setup, &[path.to_owned()], true)?, |_, _| {});
+        let model = read(setup, plan(setup, &[path.to_owned()], true)?, Keep::Lines);
         let number = only_run(&model, name)?;
         return Ok((model, number));
     }
-    let model = read(setup, plan(setup, &[], true)?, |_, _| {});
+    let model = read(setup, plan(setup, &[], true)?, Keep::Lines);
     let numbers: Vec<u32> = model.runs().filter(|run| is_named(run, name)).map(|run| run.number).collect();
     match numbers[..] {
         [number] => Ok((model, number)),

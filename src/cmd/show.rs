@@ -23,6 +23,10 @@ pub fn run(setup: &Setup, name: &str, json: bool, charges: bool, out: &mut dyn W
         words(run, &model, now, out)?;
         if charges {
             writeln!(out)?;
+            if run.statement.forgotten() > 0 {
+                let (older, id) = (run.statement.forgotten(), &run.id);
+                writeln!(out, "{older} older lines are not kept; `redkey tail {id}` prints them all")?;
+            }
             for charge in run.statement.lines() {
                 writeln!(out, "{}", super::tail::line(run, charge))?;
             }
