@@ -259,7 +259,7 @@ impl Script {
             lines.extend(self.answer(60, "This takes a while."));
             lines.push(self.shell("./regenerate --all"));
         }
-        Some(Step { pause: Span(20_000), lines })
+        Some(Step { pause: Span(if self.step == 1 { 1_200 } else { 20_000 }), lines })
     }
 
     fn asking(&mut self) -> Option<Step> {
