@@ -49,7 +49,7 @@ fn model(runs: usize) -> Model {
                 i * 3,
                 Body::ModelCall(ModelCall {
                     key,
-                    replay_of: None,
+                    message: None,
                     model: Some("claude-sonnet-4-5".into()),
                     usage,
                     cost: None,

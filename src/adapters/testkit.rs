@@ -58,10 +58,10 @@ pub(super) fn add_up(events: Vec<Event>) -> Tally {
         match &event.body {
             Body::ModelCall(call) => {
                 if event.branch.is_none() {
-                    main.extend(call.replay_of);
+                    main.extend(call.message);
                 }
                 let told = |key| seen.contains_key(&key) || (event.branch.is_some() && main.contains(&key));
-                if call.replay_of.is_some_and(told) {
+                if call.message.is_some_and(told) {
                     continue;
                 }
                 t.model_calls += 1;

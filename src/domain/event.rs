@@ -120,9 +120,10 @@ pub struct RunInfo {
 pub struct ModelCall {
     /// `None`: the stream gives answers no id; each event is an answer of its own.
     pub key: Option<Key>,
-    /// A copy of an answer that the parent run already holds, possibly under another key: seen means not counted.
+    /// The answer's id without the request that it came in, where streams tell both (Claude Code). Copies of one
+    /// answer share it: records without a request id, and what a subagent repeats of its parent under new requests.
     /// A call on the main branch is also known by this key to the calls on other branches.
-    pub replay_of: Option<Key>,
+    pub message: Option<Key>,
     pub model: Option<Text>,
     pub usage: Usage,
     /// What the agent itself says it cost.

@@ -12,37 +12,63 @@ use super::text::Text;
 use super::time::Stamp;
 use super::usage::{Usage, Usd};
 
-/// Answers that can still be replaced. Streams repeat an answer's lines close together.
+/// Answers that can still be replaced in all their figures; of older ones only more output is taken.
 const RECENT: usize = 32;
+/// Those that a quiet run keeps: an answer may be written for minutes.
+const RECENT_QUIET: usize = 4;
 
-/// Keys met anywhere, with the number of the run that had them first. Shared by all runs.
+/// Keys met anywhere: who had them first, and how much output the answer was seen to have. Shared by all runs.
 #[derive(Debug, Default)]
-pub struct Seen(HashMap<Key, u32>);
+pub struct Seen(HashMap<Key, Holder>);
+
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    run: u32,
+    /// The most that any record of this answer told.
+    output: u32,
+}
 
 impl Seen {
     /// Notes `key` for `run`; returns the run that had it before, if any.
     pub fn note(&mut self, key: Key, run: u32) -> Option<u32> {
         match self.0.entry(key) {
-            std::collections::hash_map::Entry::Occupied(entry) => Some(*entry.get()),
+            std::collections::hash_map::Entry::Occupied(entry) => Some(entry.get().run),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(run);
+                entry.insert(Holder { run, output: 0 });
                 None
             }
         }
     }
 
-    pub fn holds(&self, key: Key) -> bool {
-        self.0.contains_key(&key)
+    fn holder(&self, key: Key) -> Option<u32> {
+        self.0.get(&key).map(|holder| holder.run)
+    }
+
+    fn output(&self, key: Key) -> u64 {
+        self.0.get(&key).map_or(0, |holder| u64::from(holder.output))
+    }
+
+    /// Notes that an answer has `output`; returns how much of it no record has told before.
+    fn tell(&mut self, key: Key, output: u64) -> u64 {
+        let Some(holder) = self.0.get_mut(&key) else { return output };
+        let novel = output.saturating_sub(u64::from(holder.output));
+        holder.output = holder.output.max(u32::try_from(output).unwrap_or(u32::MAX));
+        novel
     }
 }
+
+/// In place of a run's number: a subagent told this answer first.
+const BY_BRANCH: u32 = u32::MAX;
 
 #[derive(Clone, Debug)]
 struct Recent {
     key: Key,
+    message: Option<Key>,
     usage: Usage,
     cost: Cost,
     /// Counted in the figures since the agent's last total (else that total holds it already).
     counted: bool,
+    /// Another run had it first.
     copied: bool,
 }
 
@@ -96,28 +122,35 @@ impl Tokens {
             self.model_calls += 1;
             return Counted::New;
         };
-        if let Some(index) = self.recent.iter().position(|r| r.key == key) {
-            return self.replace(index, call, branch, prices);
+        let copy_of = |r: &Recent| r.key == key || (r.message.is_some() && r.message == call.message);
+        let holder = seen.holder(key);
+        if holder == Some(run) || self.is_copy(call, key, branch, seen, run) {
+            return match self.recent.iter().position(copy_of) {
+                Some(index) => self.replace(index, call, branch, prices, seen),
+                None => self.more_of_old(key, call, branch, at, prices, seen),
+            };
         }
-        if branch && call.replay_of.is_some_and(|original| seen.holds(original)) {
-            return Counted::Repeat;
+        // A copy that another run had first is this run's too, but only once.
+        if holder.is_some() && seen.note(own(key, run), run).is_some() {
+            return match self.recent.iter().position(copy_of) {
+                Some(index) => self.replace(index, call, branch, prices, seen),
+                None => Counted::Repeat,
+            };
         }
-        let before = seen.note(key, run);
-        if before == Some(run) {
-            return Counted::Repeat; // told again, long after
+        seen.note(key, run);
+        if let Some(message) = call.message {
+            seen.note(own(message, run), if branch { BY_BRANCH } else { run });
         }
-        if let (false, Some(id)) = (branch, call.replay_of) {
-            seen.note(id, run);
-        }
+        let copied = holder.is_some();
+        let novel = seen.tell(key, call.usage.output);
         let cost = cost_of(call, call.usage, prices);
         let counted = self.is_after_base(at);
         self.add(branch, call.usage, cost, counted);
-        let copied = before.is_some();
         if copied {
-            self.copied += call.usage;
-            self.copied_cost += cost.usd;
+            let copy = Usage { output: call.usage.output.saturating_sub(novel), ..call.usage };
+            self.copy(call, copy, cost.usd, prices);
         }
-        self.recent.push_back(Recent { key, usage: call.usage, cost, counted, copied });
+        self.recent.push_back(Recent { key, message: call.message, usage: call.usage, cost, counted, copied });
         if self.recent.len() > RECENT {
             self.recent.pop_front();
         }
@@ -125,24 +158,68 @@ impl Tokens {
         Counted::New
     }
 
-    fn replace(&mut self, index: usize, call: &ModelCall, branch: bool, prices: &Prices) -> Counted {
+    /// Is this an answer that the run holds already under another key? Records without a request id are the answer
+    /// they name, whichever request it came in; subagents repeat answers under requests of their own.
+    fn is_copy(&self, call: &ModelCall, key: Key, branch: bool, seen: &Seen, run: u32) -> bool {
+        let Some(message) = call.message else { return false };
+        match seen.holder(own(message, run)) {
+            None => false,
+            Some(first) => {
+                branch || first == BY_BRANCH || key == message || seen.holder(message) == Some(run)
+            }
+        }
+    }
+
+    /// An answer from long ago told again: if it has more output now, that much is new.
+    fn more_of_old(
+        &mut self,
+        key: Key,
+        call: &ModelCall,
+        branch: bool,
+        at: Option<Stamp>,
+        prices: &Prices,
+        seen: &mut Seen,
+    ) -> Counted {
+        if seen.output(key) == 0 {
+            return Counted::Repeat; // known under another key alone
+        }
+        let novel = seen.tell(key, call.usage.output);
+        if novel == 0 {
+            return Counted::Repeat;
+        }
+        let more = Usage { output: novel, ..Usage::ZERO };
+        let cost = prices.cost(call.model.as_ref().map(Text::as_str), &more);
+        self.add(branch, more, cost, self.is_after_base(at));
+        Counted::More
+    }
+
+    fn replace(&mut self, index: usize, call: &ModelCall, branch: bool, prices: &Prices, seen: &mut Seen) -> Counted {
         let recent = &mut self.recent[index];
         let usage = recent.usage.max(call.usage);
         let cost = cost_of(call, usage, prices);
         let more = usage - recent.usage;
         let more_cost = Cost { usd: cost.usd - recent.cost.usd, is_floor: cost.is_floor };
-        recent.usage = usage;
-        recent.cost = cost;
-        let (counted, copied) = (recent.counted, recent.copied);
         if more == Usage::ZERO && more_cost.usd == Usd::ZERO {
             return Counted::Repeat;
         }
+        recent.usage = usage;
+        recent.cost = cost;
+        let (key, counted, copied) = (recent.key, recent.counted, recent.copied);
+        let novel = seen.tell(key, usage.output);
         self.add(branch, more, more_cost, counted);
-        if copied {
-            self.copied += more;
-            self.copied_cost += more_cost.usd;
+        // Another run may hold a fuller record of it; so much is no news.
+        let output = more.output.saturating_sub(novel);
+        let copy = Usage { output, ..if copied { more } else { Usage::ZERO } };
+        if copy != Usage::ZERO {
+            self.copy(call, copy, more_cost.usd, prices);
         }
         Counted::More
+    }
+
+    /// Leaves out of the sum over runs what another run had first. `usd` is at most what that cost.
+    fn copy(&mut self, call: &ModelCall, copy: Usage, usd: Usd, prices: &Prices) {
+        self.copied += copy;
+        self.copied_cost += cost_of(call, copy, prices).usd.min(usd);
     }
 
     fn add(&mut self, branch: bool, usage: Usage, cost: Cost, counted: bool) {
@@ -159,7 +236,8 @@ impl Tokens {
     /// An answer from before the agent's total is inside it; an unknown time means that it came after.
     fn is_after_base(&self, at: Option<Stamp>) -> bool {
         match (self.base, at) {
-            (Some((_, Some(base))), Some(at)) => at > base,
+            // Of one moment, or of an invented one, order decides: it was told after the total.
+            (Some((_, Some(base))), Some(at)) => at >= base,
             _ => true,
         }
     }
@@ -169,7 +247,11 @@ impl Tokens {
         for (model, _) in &totals.models {
             self.note_model(model);
         }
+        let counted = (self.usage(), self.cost());
+        let is_less = totals.usage.is_some_and(|usage| usage.total() < counted.0.total());
         if let Some(usage) = totals.usage {
+            // A process that resumed a killed one sums up its own part alone.
+            let usage = if totals.with_subagents { usage.max(counted.0) } else { usage };
             self.base = Some((usage, at));
             self.since_main = Usage::ZERO;
             self.settled = true;
@@ -183,7 +265,8 @@ impl Tokens {
             }
         }
         if let Some(usd) = totals.cost {
-            self.base_cost = Some(Cost { usd, is_floor: false });
+            let floor = Cost { usd: usd.max(counted.1.usd), is_floor: true };
+            self.base_cost = Some(if is_less { floor } else { Cost { usd, is_floor: false } });
             self.since_cost = Cost::default();
         }
     }
@@ -206,9 +289,10 @@ impl Tokens {
         }
     }
 
-    /// Gives up replacing answers: nothing more is expected of a quiet run.
+    /// Keeps only the newest answers replaceable.
     pub fn shrink(&mut self) {
-        self.recent = VecDeque::new();
+        self.recent.drain(..self.recent.len().saturating_sub(RECENT_QUIET));
+        self.recent.shrink_to_fit();
         self.models.shrink_to_fit();
     }
 
@@ -236,6 +320,11 @@ impl Tokens {
     pub fn settled(&self) -> bool {
         self.settled
     }
+}
+
+/// A key that is this run's own.
+fn own(key: Key, run: u32) -> Key {
+    Key(key.0 ^ (u64::from(run) + 1).wrapping_mul(0xd6e8_feb8_6659_fd93))
 }
 
 fn cost_of(call: &ModelCall, usage: Usage, prices: &Prices) -> Cost {

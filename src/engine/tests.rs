@@ -19,7 +19,7 @@ fn opened(model: &mut Model, source: u32, form: Form) {
 fn answer(session: &str, id: &str, output: u64) -> (Event, u64) {
     let usage = Usage { output, ..Usage::ZERO };
     let model = Some("claude-sonnet-4-5".into());
-    let call = ModelCall { key: Some(Key::of(&[id])), replay_of: None, model, usage, cost: None };
+    let call = ModelCall { key: Some(Key::of(&[id])), message: None, model, usage, cost: None };
     (event(session, Body::ModelCall(call)), 7)
 }
 

@@ -55,6 +55,46 @@ struct Fallback {
     told: Option<Stamp>,
     /// Nothing in the source happened after this; `None` while it is followed live (then the engine's time counts).
     latest: Option<Stamp>,
+    /// Events from before the first time that the source tells; they happened no later than that.
+    early: Vec<(Event, u64)>,
+}
+
+/// Events held until a time is told; a source with more tells none.
+const MAX_EARLY: usize = 1_024;
+
+impl Fallback {
+    /// Gives the event a time if it needs one, and passes it on, or holds it until one is told.
+    fn date(&mut self, mut event: Event, line: u64, batch: &mut Batch) {
+        match (event.at, self.latest, self.told) {
+            (Some(at), ..) => {
+                if self.told.replace(at).is_none() {
+                    self.release(at, batch);
+                }
+            }
+            (None, Some(_), Some(told)) => event.at = Some(told),
+            (None, Some(latest), None) => {
+                self.early.push((event, line));
+                if self.early.len() >= MAX_EARLY {
+                    self.release(latest, batch);
+                }
+                return;
+            }
+            (None, None, _) => {}
+        }
+        batch.events.push((event, line));
+    }
+
+    /// Passes on what was held.
+    fn release(&mut self, at: Stamp, batch: &mut Batch) {
+        batch.events.extend(self.early.drain(..).map(|(event, line)| (Event { at: Some(at), ..event }, line)));
+    }
+
+    /// No time was told in what there is.
+    fn give_up(&mut self, batch: &mut Batch) {
+        if let Some(latest) = self.latest {
+            self.release(latest, batch);
+        }
+    }
 }
 
 impl Decoder {
@@ -116,6 +156,7 @@ impl Decoder {
     pub fn pause(&mut self, batch: &mut Batch) {
         let Self { origin, lines, mind, clock, scratch } = self;
         lines.flush_if(is_whole, |at, line| mind.line(origin, at, line, clock, scratch, batch));
+        clock.give_up(batch);
     }
 
     /// The source has ended: what is left is the last line. A source that told nothing is unknown now.
@@ -123,6 +164,7 @@ impl Decoder {
         let Self { origin, lines, mind, clock, scratch } = self;
         lines.finish(|at, line| mind.line(origin, at, line, clock, scratch, batch));
         batch.skipped += lines.take_skipped();
+        clock.give_up(batch);
         if matches!(mind, Mind::Sniffing(held) if !held.is_empty()) {
             mind.give_up(batch);
         }
@@ -184,13 +226,8 @@ fn read(
     batch: &mut Batch,
 ) {
     adapter.line(line, scratch);
-    for mut event in scratch.drain(..) {
-        match (event.at, clock.latest) {
-            (Some(at), _) => clock.told = Some(at),
-            (None, Some(latest)) => event.at = Some(clock.told.unwrap_or(latest)),
-            (None, None) => {}
-        }
-        batch.events.push((event, at));
+    for event in scratch.drain(..) {
+        clock.date(event, at, batch);
     }
 }
 

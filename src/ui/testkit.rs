@@ -73,7 +73,7 @@ impl Story {
         self.calls += 1;
         let key = Key::of(&[&self.run.session, "answer", &self.calls.to_string()]);
         let usage = Usage { input, output, cache_read: input * 9, cache_write: input / 3, ..Usage::ZERO };
-        let call = ModelCall { key: Some(key), replay_of: None, model: Some(model.into()), usage, cost: None };
+        let call = ModelCall { key: Some(key), message: None, model: Some(model.into()), usage, cost: None };
         self.tell(at, Body::ModelCall(call))
     }
 

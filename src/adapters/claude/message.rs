@@ -144,17 +144,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
 
 /// One answer, on whatever branch `out` stands. `request` is empty where the line doesn't name it.
 ///
-/// `key` is message and request, since proxies hand out one message id twice. `replay_of` is the message alone, and
-/// is set on the main branch as well: a subagent may begin with a copy of its parent's conversation, under request
-/// ids of its own. So whoever counts remembers, of calls on the main branch, `replay_of` beside `key`, and leaves
-/// out a call on another branch whose `replay_of` it remembers.
+/// `key` is message and request, since proxies hand out one message id twice; the message alone where no request is
+/// named. `message` tells copies: a subagent may begin with its parent's conversation under request ids of its own.
 pub(super) fn model_call(id: &str, request: &str, model: &str, usage: Usage) -> Option<Body> {
     if model == SYNTHETIC {
         return None;
     }
     Some(Body::ModelCall(ModelCall {
-        key: (!id.is_empty()).then(|| Key::of(&[id, request])),
-        replay_of: (!id.is_empty()).then(|| Key::of(&[id])),
+        key: match (id.is_empty(), request.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some(Key::of(&[id])),
+            (false, false) => Some(Key::of(&[id, request])),
+        },
+        message: (!id.is_empty()).then(|| Key::of(&[id])),
         model: (!model.is_empty()).then(|| Text::new(model)),
         usage,
         cost: None,

@@ -198,7 +198,7 @@ impl Exec {
         if !self.answering {
             self.answering = true;
             let usage = Usage::ZERO;
-            out.push(Body::ModelCall(ModelCall { key: None, replay_of: None, model: None, usage, cost: None }));
+            out.push(Body::ModelCall(ModelCall { key: None, message: None, model: None, usage, cost: None }));
         }
     }
 

@@ -204,7 +204,7 @@ impl Rollout {
         let key = Key::of(&["codex", thread, "answer", &answer.total.digits()]);
         out.push(Body::ModelCall(ModelCall {
             key: Some(key),
-            replay_of: None,
+            message: None,
             model: Some(self.model.clone()).filter(|model| !model.is_empty()),
             usage: answer.usage.usage(),
             cost: None,

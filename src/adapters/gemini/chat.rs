@@ -217,7 +217,7 @@ impl Chat {
         }
         if let Some(tokens) = line.tokens.and_then(|tokens| parse::<Tokens>(tokens.get(), out)) {
             let (usage, model) = (usage(&tokens), line.model.text());
-            out.push(Body::ModelCall(ModelCall { key: Some(key), replay_of: None, model, usage, cost: None }));
+            out.push(Body::ModelCall(ModelCall { key: Some(key), message: None, model, usage, cost: None }));
         }
         let Some(tools) = line.tools else {
             // Most answers without calls end a turn. One whose tools still run looks the same, and is written again

@@ -188,7 +188,7 @@ impl Stream {
         if !self.answering {
             self.answering = true;
             let usage = Usage::ZERO;
-            out.push(Body::ModelCall(ModelCall { key: None, replay_of: None, model: None, usage, cost: None }));
+            out.push(Body::ModelCall(ModelCall { key: None, message: None, model: None, usage, cost: None }));
         }
     }
 

@@ -179,7 +179,7 @@ fn span(field: &str, text: Option<&str>, out: &mut Out) -> Option<Span> {
 fn model_call(call: &schema::ModelCall, out: &Out) -> Body {
     Body::ModelCall(ModelCall {
         key: call.id.as_deref().map(|id| key("model", id, out)),
-        replay_of: None,
+        message: None,
         model: call.model.as_deref().map(Text::new).filter(|model| !model.is_empty()),
         usage: Usage {
             input: call.input_tokens,

@@ -79,7 +79,7 @@ fn every_type() -> Vec<(E, Body)> {
             }),
             Body::ModelCall(ModelCall {
                 key: Some(key("model", "a1")),
-                replay_of: None,
+                message: None,
                 model: Some(text("m-1")),
                 usage: Usage { input: 1, output: 2, cache_read: 3, cache_write: 4, ..Usage::ZERO },
                 cost: Some(Usd(500_000_000)),
@@ -202,7 +202,7 @@ fn what_is_left_out_has_a_meaning() {
             json!({"type": "model_call", "output_tokens": 12.0, "cache_read_tokens": null, "id": null}),
             Body::ModelCall(ModelCall {
                 key: None,
-                replay_of: None,
+                message: None,
                 model: None,
                 usage: Usage { output: 12, ..Usage::ZERO },
                 cost: None,

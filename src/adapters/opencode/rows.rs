@@ -131,7 +131,7 @@ impl Rows {
         // A row starts with zeros; a local model may end with them.
         if usage != Usage::ZERO || !data.finish.is_empty() {
             let (model, cost) = (data.model_id.text(), usd(data.cost));
-            out.push(Body::ModelCall(ModelCall { key: Some(key), replay_of: None, model, usage, cost }));
+            out.push(Body::ModelCall(ModelCall { key: Some(key), message: None, model, usage, cost }));
         }
         let end = match &data.error {
             Some(problem) => Some((problem.outcome(), problem.text())),

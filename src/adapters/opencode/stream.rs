@@ -74,7 +74,7 @@ impl Stream {
         }
         if let Some(tokens) = &part.tokens {
             let (usage, cost) = (tokens.usage(), usd(part.cost));
-            out.push(Body::ModelCall(ModelCall { key: Some(key), replay_of: None, model: None, usage, cost }));
+            out.push(Body::ModelCall(ModelCall { key: Some(key), message: None, model: None, usage, cost }));
         }
         if let Some((outcome, reason)) = ending(&part.reason) {
             self.end(outcome, reason, out);

@@ -285,7 +285,7 @@ fn failure(is_error: Option<bool>) -> Failure {
 
 fn call(key: Key, model: Option<Text>, tokens: &Tokens, out: &mut Out) {
     let (usage, cost) = (tokens.usage(), tokens.cost());
-    out.push(Body::ModelCall(ModelCall { key: Some(key), replay_of: None, model, usage, cost }));
+    out.push(Body::ModelCall(ModelCall { key: Some(key), message: None, model, usage, cost }));
 }
 
 fn tool_key(call: &str) -> Key {

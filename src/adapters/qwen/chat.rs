@@ -344,7 +344,7 @@ fn model_call(usage: Usage, model: &str, id: &str, out: &mut Out) {
     if usage != Usage::ZERO {
         out.push(Body::ModelCall(ModelCall {
             key: (!id.is_empty()).then(|| Key::of(&[id])),
-            replay_of: None,
+            message: None,
             model: (!model.is_empty()).then(|| Text::new(model)),
             usage,
             cost: None,

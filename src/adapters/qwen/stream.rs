@@ -166,7 +166,7 @@ impl Stream {
         if usage != Usage::ZERO {
             out.push(Body::ModelCall(ModelCall {
                 key: (!message.id.is_empty()).then(|| Key::of(&[&message.id])),
-                replay_of: None,
+                message: None,
                 model: (!message.model.is_empty()).then(|| Text::new(&message.model)),
                 usage,
                 cost: None,

@@ -13,6 +13,9 @@ use crate::domain::tokens::Counted;
 
 /// Branches kept of one run; more share the last.
 const MAX_BRANCHES: usize = 4_096;
+/// How far behind the newest event one may be and still count as news: files of one run are written a little apart,
+/// and a line without a time counts as of its arrival.
+const LATE: Span = Span(5_000);
 /// Decisions kept for the curve of open options.
 const MAX_OPTIONS: usize = 256;
 
@@ -22,7 +25,9 @@ impl Run {
     pub fn apply(&mut self, event: &Event, at: Stamp, origin: Origin, cx: &mut Context<'_>) {
         self.charge_wall(at, cx.rules);
         self.first_at = Some(self.first_at.map_or(at, |first| first.min(at)));
-        let is_late = self.last_at.is_some_and(|last| at < last);
+        let is_over = self.phase == Phase::Ended || event.branch.is_some();
+        let slack = if is_over { Span::ZERO } else { LATE };
+        let is_late = self.last_at.is_some_and(|last| at + slack < last);
         self.last_at = Some(self.last_at.map_or(at, |last| last.max(at)));
         self.counts.events += 1;
         let branch = self.branch_of(event.branch.as_ref(), at);

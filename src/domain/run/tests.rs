@@ -63,7 +63,7 @@ fn done(id: &str, failure: Failure) -> Body {
 fn answer(id: &str, input: u64, output: u64) -> Body {
     Body::ModelCall(ModelCall {
         key: Some(Key::of(&[id])),
-        replay_of: None,
+        message: None,
         model: Some("claude-sonnet-4-5".into()),
         usage: Usage { input, output, ..Usage::ZERO },
         cost: None,
