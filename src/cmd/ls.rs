@@ -54,6 +54,8 @@ const HEADER: [&str; 11] =
 fn row(run: &Run, model: &Model, now: Stamp) -> [String; 11] {
     let rules = &model.rules;
     let cost = run.tokens.cost();
+    // The agent may still say otherwise.
+    let is_open = !run.tokens.settled() && run.state(now, rules).is_live() && cost.usd.0 > 0;
     let inferred = match run.counts.failed_inferred {
         0 => String::new(),
         n => format!("+{n}?"),
@@ -65,7 +67,7 @@ fn row(run: &Run, model: &Model, now: Stamp) -> [String; 11] {
         run.project().to_owned(),
         run.left(now, rules).hms(),
         run.spent(now, rules).short(),
-        format!("{}{}", if cost.is_floor { "≥ " } else { "" }, cost.usd),
+        format!("{}{}{}", if cost.is_floor { "≥ " } else { "" }, if is_open { "~" } else { "" }, cost.usd),
         run.counts.tool_calls.to_string(),
         format!("{}{inferred}", run.counts.failed),
         run.id.session.chars().take(13).collect(),

@@ -71,7 +71,20 @@ impl Prices {
         })
     }
 
-    /// What `usage` costs; an unknown model, or an unknown price of a kind that was used, makes it a floor.
+    /// What the sum of many requests costs. Long requests may have been dearer, which a sum doesn't tell: then it is a
+    /// floor.
+    pub fn cost_of_sum(&self, model: Option<&str>, usage: &Usage) -> Cost {
+        match model.and_then(|m| self.get(m)) {
+            Some(price) => {
+                let cost = Price { base: price.base, above: Vec::new() }.cost(usage);
+                let first_step = price.above.first().map_or(u64::MAX, |(step, _)| step * 1_000);
+                Cost { is_floor: cost.is_floor || usage.context() > first_step, ..cost }
+            }
+            None => Cost { usd: Usd::ZERO, is_floor: usage.total() > 0 },
+        }
+    }
+
+    /// What `usage` of one request costs; an unknown model, or an unknown price of a kind that was used, makes it a floor.
     pub fn cost(&self, model: Option<&str>, usage: &Usage) -> Cost {
         match model.and_then(|m| self.get(m)) {
             Some(price) => price.cost(usage),
@@ -104,7 +117,7 @@ impl Price {
     }
 
     fn cost(&self, usage: &Usage) -> Cost {
-        let context = usage.input.saturating_add(usage.cache_read).saturating_add(usage.cache_write);
+        let context = usage.context();
         let tier =
             self.above.iter().rev().find(|(step, _)| context > step * 1_000).map_or(self.base, |(_, tier)| *tier);
         let short_lived = usage.cache_write.saturating_sub(usage.cache_write_1h);

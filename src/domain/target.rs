@@ -3,11 +3,8 @@
 /// A path against a working directory, with `.` and `..` resolved by text alone (nothing is looked up).
 pub fn normalise(path: &str, cwd: &str) -> String {
     let path = path.trim().trim_start_matches("file://").replace('\\', "/");
-    let absolute = if path.starts_with('/') || path.starts_with('~') || has_drive(&path) {
-        path
-    } else {
-        format!("{}/{path}", cwd.trim_end_matches('/'))
-    };
+    let is_relative = !(path.starts_with('/') || path.starts_with('~') || has_drive(&path));
+    let absolute = if !is_relative { path } else { format!("{}/{path}", cwd.trim_end_matches('/')) };
     let mut parts: Vec<&str> = Vec::new();
     for part in absolute.split('/') {
         match part {
@@ -19,7 +16,9 @@ pub fn normalise(path: &str, cwd: &str) -> String {
         }
     }
     let joined = parts.join("/");
-    if absolute.starts_with('/') { format!("/{joined}") } else { joined }
+    // Without a known working directory a relative path stays one.
+    let is_rooted = absolute.starts_with('/') && !(cwd.is_empty() && is_relative);
+    if is_rooted { format!("/{joined}") } else { joined }
 }
 
 fn has_drive(path: &str) -> bool {
@@ -90,6 +89,8 @@ mod tests {
         ] {
             assert_eq!(normalise(path, "/p"), want, "{path}");
         }
+        assert_eq!(normalise("./src/a.rs", ""), "src/a.rs");
+        assert!(is_inside("src/a.rs", "") && root_of("src/a.rs", "").is_none());
     }
 
     #[test]

@@ -40,6 +40,10 @@ impl Seen {
         }
     }
 
+    pub fn holds(&self, key: Key) -> bool {
+        self.0.contains_key(&key)
+    }
+
     fn holder(&self, key: Key) -> Option<u32> {
         self.0.get(&key).map(|holder| holder.run)
     }
@@ -164,9 +168,7 @@ impl Tokens {
         let Some(message) = call.message else { return false };
         match seen.holder(own(message, run)) {
             None => false,
-            Some(first) => {
-                branch || first == BY_BRANCH || key == message || seen.holder(message) == Some(run)
-            }
+            Some(first) => branch || first == BY_BRANCH || key == message || seen.holder(message) == Some(run),
         }
     }
 
@@ -275,10 +277,10 @@ impl Tokens {
     fn priced(&self, totals: &Totals, usage: Usage, prices: &Prices) -> Cost {
         if totals.models.is_empty() {
             let model = if self.models.len() == 1 { Some(self.models[0].as_str()) } else { None };
-            return prices.cost(model, &usage);
+            return prices.cost_of_sum(model, &usage);
         }
         totals.models.iter().fold(Cost::default(), |sum, (model, usage)| {
-            let cost = prices.cost(Some(model.as_str()), usage);
+            let cost = prices.cost_of_sum(Some(model.as_str()), usage);
             Cost { usd: sum.usd + cost.usd, is_floor: sum.is_floor || cost.is_floor }
         })
     }

@@ -30,6 +30,11 @@ impl Usage {
             .fold(self.input, |n, m| n.saturating_add(*m))
     }
 
+    /// Everything the model read.
+    pub fn context(&self) -> u64 {
+        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write)
+    }
+
     /// Everything the model wrote.
     pub fn written(&self) -> u64 {
         self.output.saturating_add(self.reasoning)

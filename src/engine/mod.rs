@@ -249,7 +249,9 @@ impl Model {
     fn shrink_quiet(&mut self, now: Stamp) {
         for tracked in self.runs.iter_mut().filter(|t| !t.shrunk) {
             let is_quiet = tracked.run.last_at.is_none_or(|last| now.since(last) > QUIET);
-            if is_quiet && self.looked_at != Some(tracked.run.number) {
+            // What came through a pipe can't be read again.
+            let is_pipe = |s: &u32| self.sources.get(*s as usize).is_some_and(Source::is_pipe);
+            if is_quiet && !tracked.sources.iter().any(is_pipe) && self.looked_at != Some(tracked.run.number) {
                 tracked.run.shrink();
                 tracked.shrunk = true;
             }

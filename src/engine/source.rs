@@ -33,6 +33,11 @@ impl Source {
         Self { number, name, form, state: SourceState::Pending, lines: 0, skipped: 0 }
     }
 
+    /// Standard input.
+    pub fn is_pipe(&self) -> bool {
+        self.name.as_str() == "stdin"
+    }
+
     pub(super) fn set_state(&mut self, state: SourceState) {
         if let SourceState::Reading(format) = &state {
             self.form = Some(format.form());

@@ -17,7 +17,7 @@ const KEYS: &[(&str, &str, Option<&str>)] = &[
     ("caps.fanout", "51", Some("49")),
     ("caps.wall", "\"51m\"", Some("\"49m\"")),
     ("clock.idle_after", "\"1m\"", Some("\"6m\"")),
-    ("clock.tool_idle_after", "\"29m\"", Some("\"31m\"")),
+    ("clock.tool_idle_after", "\"9m\"", Some("\"11m\"")),
     ("clock.low", "\"1m\"", Some("\"6m\"")),
     ("tariff.wall_percent", "99", Some("101")),
     ("tariff.model_call", "\"0s\"", Some("\"2s\"")),

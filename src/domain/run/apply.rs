@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::timeline::{Entry, EntryKind, Origin};
-use super::{Branch, Context, Phase, Run};
+use super::{Branch, Context, Pending, Phase, Run};
 use crate::domain::event::{Body, Event, Failure, Key, ModelCall, Outcome, RunInfo};
 use crate::domain::meter::Meter;
 use crate::domain::statement::{Charge, Factors, Rule};
@@ -23,6 +23,9 @@ impl Run {
     /// Applies one event of this run. `at` is the event's own time, or that of its arrival. The same events in the
     /// same order give the same statement, however they were batched.
     pub fn apply(&mut self, event: &Event, at: Stamp, origin: Origin, cx: &mut Context<'_>) {
+        if let Body::Info(info) = &event.body {
+            self.learn(info, cx);
+        }
         self.charge_wall(at, cx.rules);
         self.first_at = Some(self.first_at.map_or(at, |first| first.min(at)));
         let is_over = self.phase == Phase::Ended || event.branch.is_some();
@@ -31,14 +34,11 @@ impl Run {
         self.last_at = Some(self.last_at.map_or(at, |last| last.max(at)));
         self.counts.events += 1;
         let branch = self.branch_of(event.branch.as_ref(), at);
-        if !is_late && starts_work(&event.body) {
+        if !is_late && self.starts_work(&event.body, cx) {
             self.start_work(branch);
         }
         let spent = match &event.body {
-            Body::Info(info) => {
-                self.learn(info, cx);
-                return;
-            }
+            Body::Info(_) => None,
             Body::ModelCall(call) => self.model_call(call, branch, event.at, at, cx),
             Body::Totals(totals) => {
                 let before = self.meters();
@@ -88,6 +88,18 @@ impl Run {
         }
     }
 
+    /// Facts after which the run works, whatever it did before. What is told again is no such fact; neither is a model
+    /// call alone, which may be an agent's housekeeping between turns.
+    fn starts_work(&self, body: &Body, cx: &Context<'_>) -> bool {
+        match body {
+            Body::Prompt { .. } | Body::Message { .. } => true,
+            Body::ModelCall(_) => self.phase == Phase::New,
+            Body::ToolCall { key, .. } => !cx.seen.holds(self.salted(*key, 0)),
+            Body::ToolResult { key, .. } => !cx.seen.holds(self.salted(*key, 1)),
+            _ => false,
+        }
+    }
+
     /// Something was done: the run works, or its subagents do while its own turn is over.
     fn start_work(&mut self, branch: u16) {
         if branch == 0 {
@@ -100,9 +112,18 @@ impl Run {
         }
     }
 
+    /// The run's own turn is over; its subagents may be in the middle of something.
+    fn rest(&mut self, phase: Phase) {
+        self.pending.retain(|p| p.branch != 0);
+        self.phase = phase;
+        let is_open = |p: &Pending| self.branches[usize::from(p.branch)].ended.is_none();
+        self.background = self.pending.iter().any(is_open);
+    }
+
     /// A subagent is done; when it was the last one, a run whose own turn is over rests again.
     fn end_branch(&mut self, index: usize, outcome: Outcome) -> bool {
         let first = self.branches[index].ended.replace(outcome).is_none();
+        self.pending.retain(|p| usize::from(p.branch) != index);
         if self.branches.iter().skip(1).all(|branch| branch.ended.is_some()) {
             self.background = false;
         }
@@ -114,8 +135,12 @@ impl Run {
         let entry = |kind, text: &Text| Some((Span::ZERO, kind, text.clone()));
         match body {
             Body::Prompt { text } => {
-                if branch == 0 && self.facts.title.is_empty() {
-                    self.facts.title = text.clone();
+                if branch == 0 {
+                    // Whatever it was doing has been given up.
+                    self.pending.retain(|p| p.branch != 0);
+                    if self.facts.title.is_empty() {
+                        self.facts.title = text.clone();
+                    }
                 }
                 entry(EntryKind::Prompt, text)
             }
@@ -147,6 +172,7 @@ impl Run {
             }
             Body::Granted { amount, by, reason } => {
                 self.clock.grant(*amount);
+                self.budget_fixed = true;
                 let what = Text::new(&format!("by {by}: {reason}"));
                 self.statement.push(Charge {
                     at,
@@ -160,13 +186,11 @@ impl Run {
             }
             Body::Warning { text } => entry(EntryKind::Warning, text),
             Body::TurnEnded if branch == 0 => {
-                self.pending.clear();
-                self.phase = Phase::TurnOver;
+                self.rest(Phase::TurnOver);
                 None
             }
             Body::Ended { outcome, reason } if branch == 0 => {
-                self.pending.clear();
-                self.phase = Phase::Ended;
+                self.rest(Phase::Ended);
                 self.outcome = Some((*outcome, reason.clone()));
                 Some((Span::ZERO, EntryKind::End, Text::new(&format!("{}: {reason}", outcome.name()))))
             }
@@ -205,8 +229,8 @@ impl Run {
         if facts.contract.is_empty() {
             facts.contract.clone_from(&info.contract);
         }
-        // A run that nobody sits at has begun by being there; at the others a person types first.
-        if self.phase == Phase::New && self.facts.interactive != Some(true) {
+        // A run that nobody sits at has begun by being there; at the others a person may have to type first.
+        if self.phase == Phase::New && self.facts.interactive == Some(false) {
             self.phase = Phase::Working;
         }
         self.settle_budget(info.budget, cx);
@@ -372,18 +396,6 @@ impl Run {
         let own = (u64::from(self.number) << 1 | salt).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Key(key.0 ^ own)
     }
-}
-
-/// Facts of the main branch after which the run works, whatever it did before.
-fn starts_work(body: &Body) -> bool {
-    matches!(
-        body,
-        Body::Prompt { .. }
-            | Body::ToolCall { .. }
-            | Body::ModelCall(_)
-            | Body::ToolResult { .. }
-            | Body::Message { .. }
-    )
 }
 
 impl Run {

@@ -33,7 +33,8 @@ impl Run {
         if amount == Span::ZERO {
             return amount;
         }
-        self.budget_fixed = true;
+        // Time alone may pass before a run has said where it is and what it was given.
+        self.budget_fixed |= rule != Rule::Wall;
         self.clock.spend(amount);
         self.branches[usize::from(branch)].spent += amount;
         if rule != Rule::Wall {
@@ -116,7 +117,7 @@ impl Run {
         if self.pending.len() >= MAX_PENDING {
             self.pending.remove(0);
         }
-        self.pending.push(Pending { key, verifies: class.verifies, asks: class.asks, what });
+        self.pending.push(Pending { key, branch, verifies: class.verifies, asks: class.asks, what });
         sum
     }
 

@@ -85,6 +85,7 @@ enum Phase {
 #[derive(Clone, Debug)]
 struct Pending {
     key: Key,
+    branch: u16,
     verifies: bool,
     asks: bool,
     what: Text,

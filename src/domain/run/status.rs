@@ -85,6 +85,10 @@ impl Run {
                 Outcome::Interrupted => State::Interrupted,
             };
         }
+        // Where nobody is known to sit at it, a turn that is long over was the last.
+        if quiet && self.phase == Phase::TurnOver && self.facts.interactive != Some(true) {
+            return State::Finished;
+        }
         if !self.is_working() || (quiet && matches!(self.phase, Phase::Waiting | Phase::TurnOver)) {
             // Waiting for a person has no deadline, but after a day nobody is coming.
             let forgotten = self.last_at.is_none_or(|last| now.since(last) > Span::secs(86_400));

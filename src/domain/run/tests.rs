@@ -87,7 +87,7 @@ fn silence_stops_the_clock_but_a_running_tool_does_not() {
     assert_eq!(b.run.state(Stamp(301_000), rules), State::Idle);
     assert_eq!(b.run.left(Stamp(3_000_000), rules), Span::mins(25));
     b.at(1, bash("t", "sleep 900"));
-    assert_eq!(b.run.state(Stamp(900_000), &b.rules), State::Working);
+    assert_eq!(b.run.state(Stamp(550_000), &b.rules), State::Working);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_subagent_costs_by_its_depth_and_has_its_own_branch() {
 fn subagents_that_work_on_keep_the_clock_running_after_the_turn() {
     let mut b = Bench::new();
     let ended = Body::Ended { outcome: Outcome::Finished, reason: "end of turn".into() };
-    b.at(0, prompt()).event(1, Some("x"), bash("a", "make")).at(2, ended);
+    b.at(0, prompt()).event(1, Some("x"), bash("a", "make")).event(1, Some("x"), done("a", Failure::No)).at(2, ended);
     assert_eq!(b.run.state(Stamp(3_000), &b.rules), State::Finished);
     b.event(4, Some("x"), bash("b", "make two"));
     assert_eq!(b.run.state(Stamp(5_000), &b.rules), State::Working);
