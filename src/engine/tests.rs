@@ -117,3 +117,93 @@ fn what_is_lost_or_unreadable_is_counted() {
     assert_eq!((c.lines, c.bytes, c.skipped, c.dropped, c.unparsed, c.events), (5, 500, 2, 3, 1, 1));
     assert_eq!((m.sources[0].lines, m.sources[0].skipped), (5, 2));
 }
+
+#[test]
+fn a_tick_in_the_middle_of_an_answer_changes_no_figure() {
+    let mut m = model();
+    opened(&mut m, 0, Form::Disk);
+    events(&mut m, 0, vec![answer("s", "a", 1)]);
+    m.apply(Msg::Tick, NOW + QUIET + Span(1));
+    events(&mut m, 0, vec![answer("s", "a", 10_000)]);
+    assert_eq!(m.run(0).unwrap().tokens.usage().output, 10_000);
+}
+
+#[test]
+fn the_fuller_copy_of_an_answer_counts_whichever_run_is_read_first() {
+    for order in [["parent", "fork"], ["fork", "parent"]] {
+        let mut m = model();
+        opened(&mut m, 0, Form::Disk);
+        for session in order {
+            // The fork copied the answer while it was being written.
+            let output = if session == "parent" { 200 } else { 1 };
+            events(&mut m, 0, vec![answer(session, "a", output)]);
+        }
+        assert_eq!(m.totals(m.runs(), NOW).usage.output, 200, "{order:?}");
+    }
+}
+
+#[test]
+fn an_old_answer_told_again_with_more_output_counts_the_difference() {
+    let mut m = model();
+    opened(&mut m, 0, Form::Disk);
+    events(&mut m, 0, vec![answer("s", "first", 1)]);
+    events(&mut m, 0, (0..60).map(|i| answer("s", &format!("m{i}"), 10)).collect());
+    events(&mut m, 0, vec![answer("s", "first", 200), answer("s", "m0", 10)]);
+    assert_eq!(m.run(0).unwrap().tokens.usage().output, 800);
+    assert_eq!(m.run(0).unwrap().counts.turns, 61);
+}
+
+mod chunking {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Events of two runs and a subagent, some told twice, some late.
+    fn any_event() -> impl Strategy<Value = (Event, u64)> {
+        let body = prop_oneof![
+            Just(Body::Prompt { text: "go".into() }),
+            "[a-c]".prop_map(|id| call("", &id).0.body),
+            "[a-c]".prop_map(|id| Body::ToolResult { key: Key::of(&[&id]), failure: Failure::Flagged, text: "x".into() }),
+            ("[a-e]", 0u64..900).prop_map(|(id, output)| answer("", &id, output).0.body),
+            Just(Body::TurnEnded),
+            Just(Body::ApprovalAsked { text: "?".into() }),
+            Just(Body::Ended { outcome: crate::domain::event::Outcome::Finished, reason: "r".into() }),
+            (1u32..9, 1u32..9).prop_map(|(before, after)| Body::Decision { text: "d".into(), before, after }),
+            Just(Body::Info(Default::default())),
+        ];
+        let branch = prop_oneof![3 => Just(None), 1 => Just(Some(Arc::from("helper")))];
+        (prop_oneof![Just("one"), Just("two")], branch, 0i64..90_000, body).prop_map(|(session, branch, at, body)| {
+            let at = Some(Stamp(NOW.0 - 100_000 + at));
+            (Event { branch, at, ..event(session, body) }, 0)
+        })
+    }
+
+    fn figures(m: &Model) -> Vec<String> {
+        m.runs()
+            .map(|r| {
+                let lines: Vec<_> = r.statement.lines().collect();
+                format!("{:?} {:?} {:?} {:?} {lines:?}", r.id, r.clock, r.tokens.usage(), r.counts)
+            })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_events_give_the_same_statement_in_any_batches(
+            all in proptest::collection::vec(any_event(), 1..50),
+            cuts in proptest::collection::vec(1usize..9, 50),
+        ) {
+            let (mut whole, mut cut) = (model(), model());
+            opened(&mut whole, 0, Form::Disk);
+            opened(&mut cut, 0, Form::Disk);
+            events(&mut whole, 0, all.clone());
+            let mut rest = &all[..];
+            for size in cuts {
+                let (now, later) = rest.split_at(size.min(rest.len()));
+                events(&mut cut, 0, now.to_vec());
+                cut.apply(Msg::Tick, NOW);
+                rest = later;
+            }
+            prop_assert_eq!(figures(&whole), figures(&cut));
+        }
+    }
+}
