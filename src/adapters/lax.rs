@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::domain::salvage;
 use crate::domain::text::Text;
 
 pub(super) use super::lazy::loose;
@@ -109,7 +110,7 @@ pub(super) fn whole<'a>(raw: Raw<'a>) -> Cow<'a, str> {
     let Some(raw) = raw.map(RawValue::get) else { return Cow::Borrowed("") };
     match serde_json::from_str::<Str>(raw) {
         Ok(text) if raw.starts_with('"') => text.0,
-        _ => Cow::Borrowed(raw),
+        _ => salvage::string(raw).map_or(Cow::Borrowed(raw), Cow::Owned),
     }
 }
 
