@@ -47,7 +47,10 @@ pub(super) fn read_line<'a, T: Deserialize<'a>>(line: &'a str, kinds: &[&str], o
     }
 }
 
-/// A count. `null`, absent and negative read as 0; whole floats are taken; what doesn't fit is an error.
+/// More than this can't be counted in earnest, and would spoil every sum that it goes into.
+const MOST: u64 = 1_000_000_000_000_000;
+
+/// A count. `null`, absent and negative read as 0; whole floats are taken; what can't be true is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count(pub u64);
 
@@ -60,14 +63,13 @@ impl<'de> Deserialize<'de> for Count {
                 f.write_str("a count")
             }
             fn visit_u64<E: Error>(self, n: u64) -> Result<Count, E> {
-                Ok(Count(n))
+                if n <= MOST { Ok(Count(n)) } else { Err(E::custom(format_args!("count {n} is out of range"))) }
             }
             fn visit_i64<E: Error>(self, n: i64) -> Result<Count, E> {
                 Ok(Count(n.max(0) as u64))
             }
             fn visit_f64<E: Error>(self, n: f64) -> Result<Count, E> {
-                // Past 2^53 a float no longer says which whole number was meant.
-                if n.is_finite() && n <= 9_007_199_254_740_992.0 {
+                if n.is_finite() && n <= MOST as f64 {
                     Ok(Count(n.max(0.0) as u64))
                 } else {
                     Err(E::custom(format_args!("count {n} is out of range")))
@@ -212,6 +214,10 @@ mod tests {
         assert_eq!(read("null"), Some(0));
         assert_eq!(read("99999999999999999999999"), None);
         assert_eq!(read("1e400"), None);
+        assert_eq!(read("1000000000000000"), Some(MOST));
+        for more in ["1000000000000001", "18446744073709551615", "1e16"] {
+            assert_eq!(read(more), None, "{more}");
+        }
         assert_eq!(read("\"12\""), None);
     }
 
