@@ -18,11 +18,14 @@ mod pi;
 mod qwen;
 #[cfg(test)]
 mod testkit;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::event::{Agent, Body, Event, RunId};
+use crate::domain::event::{Agent, Body, Event, Key, RunId};
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 
@@ -140,16 +143,64 @@ pub struct Out {
     /// Branch and time given to what is pushed next.
     pub branch: Option<Arc<str>>,
     pub at: Option<Stamp>,
+    /// Where the lines come from: keeps the calls without an id of two sources apart.
+    source: String,
+    /// Calls without an id so far, and those of them that wait for a result.
+    nameless: u64,
+    unanswered: VecDeque<Key>,
 }
 
+/// Most calls without an id that wait for their result.
+const MAX_UNANSWERED: usize = 64;
+
 impl Out {
-    pub fn new(run: RunId) -> Self {
-        Self { events: Vec::new(), run, branch: None, at: None }
+    /// `source`: a name that no other source of the run has.
+    pub fn new(run: RunId, source: &str) -> Self {
+        Self {
+            events: Vec::new(),
+            run,
+            branch: None,
+            at: None,
+            source: source.to_owned(),
+            nameless: 0,
+            unanswered: VecDeque::new(),
+        }
     }
 
     /// Adds one fact at the current time and branch.
     pub fn push(&mut self, body: Body) {
+        let partial = matches!(&body, Body::ToolCall { input, .. } if input.partial);
         self.events.push(Event { run: self.run.clone(), branch: self.branch.clone(), at: self.at, body });
+        if partial {
+            self.unparsed("part of a tool's input could not be read");
+        }
+    }
+
+    /// The key of a tool call that the agent calls `id`. Calls without an id each have a key of their own.
+    pub fn call_key(&mut self, id: &str, of: impl FnOnce(&str) -> Key) -> Key {
+        if !id.is_empty() {
+            return of(id);
+        }
+        let key = self.own_key();
+        if self.unanswered.len() == MAX_UNANSWERED {
+            self.unanswered.pop_front();
+        }
+        self.unanswered.push_back(key);
+        key
+    }
+
+    /// The key of the call that a result answers; a result without an id answers the oldest call without one.
+    pub fn result_key(&mut self, id: &str, of: impl FnOnce(&str) -> Key) -> Key {
+        if !id.is_empty() {
+            return of(id);
+        }
+        self.unanswered.pop_front().unwrap_or_else(|| self.own_key())
+    }
+
+    /// A key that no other call has.
+    pub fn own_key(&mut self) -> Key {
+        self.nameless += 1;
+        Key::of(&["nameless", &self.source, &self.nameless.to_string()])
     }
 
     pub fn unparsed(&mut self, why: &str) {
@@ -185,7 +236,8 @@ impl Adapter {
             Format::QwenStream | Format::QwenChat => Parser::Qwen(qwen::Qwen::new(format, origin)),
             Format::Native => Parser::Native(native::Native::new(format, origin)),
         };
-        Self { format, out: Out::new(RunId::new(format.agent(), &origin.name)), parser }
+        let out = Out::new(RunId::new(format.agent(), &origin.name), origin.path.as_deref().unwrap_or(&origin.name));
+        Self { format, out, parser }
     }
 
     pub fn format(&self) -> Format {
