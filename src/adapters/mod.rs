@@ -143,6 +143,8 @@ pub struct Out {
     /// Branch and time given to what is pushed next.
     pub branch: Option<Arc<str>>,
     pub at: Option<Stamp>,
+    /// `run` is right, though no event has said so: what can't be read may be told under it.
+    pub settled: bool,
     /// Where the lines come from: keeps the calls without an id of two sources apart.
     source: String,
     /// Calls without an id so far, and those of them that wait for a result.
@@ -161,6 +163,7 @@ impl Out {
             run,
             branch: None,
             at: None,
+            settled: false,
             source: source.to_owned(),
             nameless: 0,
             unanswered: VecDeque::new(),
@@ -213,7 +216,14 @@ pub struct Adapter {
     format: Format,
     out: Out,
     parser: Parser,
+    /// The run that lines belong to until one says whose they are; `None` since one has.
+    nobody: Option<RunId>,
+    /// What could not be read until then.
+    held: Vec<Event>,
 }
+
+/// Most events held back; after that many, the source's own name will do for a run.
+const MAX_HELD: usize = 64;
 
 enum Parser {
     Claude(claude::Claude),
@@ -236,8 +246,12 @@ impl Adapter {
             Format::QwenStream | Format::QwenChat => Parser::Qwen(qwen::Qwen::new(format, origin)),
             Format::Native => Parser::Native(native::Native::new(format, origin)),
         };
-        let out = Out::new(RunId::new(format.agent(), &origin.name), origin.path.as_deref().unwrap_or(&origin.name));
-        Self { format, out, parser }
+        let run = match format {
+            Format::Native => native::nobody(origin),
+            _ => RunId::new(format.agent(), &origin.name),
+        };
+        let out = Out::new(run.clone(), origin.path.as_deref().unwrap_or(&origin.name));
+        Self { format, out, parser, nobody: Some(run), held: Vec::new() }
     }
 
     pub fn format(&self) -> Format {
@@ -273,6 +287,30 @@ impl Adapter {
             Parser::Pi(p) => p.line(line, &mut self.out),
             Parser::Qwen(p) => p.line(line, &mut self.out),
             Parser::Native(p) => p.line(line, &mut self.out),
+        }
+        self.hand_over(events);
+    }
+
+    /// The source has ended: what could not be read of it is told, even if nothing said whose it is.
+    pub fn finish(&mut self, events: &mut Vec<Event>) {
+        self.nobody = None;
+        events.append(&mut self.held);
+    }
+
+    /// What can't be read before a line has said whose the source is makes no run: it is told with that line.
+    fn hand_over(&mut self, events: &mut Vec<Event>) {
+        if let Some(nobody) = &self.nobody {
+            let mut found = self.out.events.iter();
+            let first = found.find(|event| !matches!(event.body, Body::Unparsed { .. })).map(|event| &event.run);
+            let crowded = self.held.len() + self.out.events.len() > MAX_HELD;
+            let Some(run) = first.or((self.out.settled || crowded).then_some(&self.out.run)).cloned() else {
+                self.held.append(&mut self.out.events);
+                return;
+            };
+            for event in self.held.iter_mut().chain(&mut self.out.events).filter(|event| event.run == *nobody) {
+                event.run = run.clone();
+            }
+            self.finish(events);
         }
         events.append(&mut self.out.events);
     }

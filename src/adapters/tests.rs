@@ -11,6 +11,7 @@ fn events(format: Format, lines: &[&str]) -> Vec<Event> {
     let mut adapter = Adapter::new(format, &origin("file", None));
     let mut events = Vec::new();
     lines.iter().for_each(|line| adapter.line(line.as_bytes(), &mut events));
+    adapter.finish(&mut events);
     events
 }
 
@@ -95,4 +96,52 @@ fn results_without_an_id_answer_calls_without_one_in_order() {
     let [start, end] = [item("started"), item("completed")];
     let tally = add_up(events(Format::CodexExec, &[&start, &start, &end, &end, &end]));
     assert_eq!(tally.calls, 3);
+}
+
+#[test]
+fn what_cannot_be_read_before_the_run_is_known_makes_no_run() {
+    let line = CALLS[0].1.replace("ID", "c").replace("ARGS", "{}");
+    for bad in [&b"{\"type\":\"assistant\",\"mess"[..], b"no JSON", b"{\"type\":\"system\",\"x\":\"\xff\"}"] {
+        let mut adapter = Adapter::new(Format::ClaudeStream, &origin("file", None));
+        let mut events = Vec::new();
+        adapter.line(bad, &mut events);
+        assert!(events.is_empty());
+        adapter.line(line.as_bytes(), &mut events);
+        assert!(matches!(events[0].body, Body::Unparsed { .. }));
+        assert!(events.iter().all(|event| &*event.run.session == "s"), "{events:?}");
+        adapter.line(b"no JSON", &mut events);
+        assert_eq!(&*events.last().unwrap().run.session, "s");
+        assert_eq!(add_up(events).unparsed, 2);
+    }
+    // Bytes that are no UTF-8 in the very line that names the run.
+    let torn = [line.trim_end_matches('}').as_bytes(), b",\"x\":\"\xff\"}}"].concat();
+    let mut adapter = Adapter::new(Format::ClaudeStream, &origin("file", None));
+    let mut events = Vec::new();
+    adapter.line(&torn, &mut events);
+    assert!(events.len() > 1 && events.iter().all(|event| &*event.run.session == "s"), "{events:?}");
+}
+
+#[test]
+fn what_is_held_back_is_bounded_and_told_in_the_end() {
+    let mut adapter = Adapter::new(Format::ClaudeStream, &origin("file", None));
+    let mut events = Vec::new();
+    (0..MAX_HELD).for_each(|_| adapter.line(b"x", &mut events));
+    assert!(events.is_empty());
+    adapter.line(b"x", &mut events);
+    assert_eq!(events.len(), MAX_HELD + 1);
+
+    let mut adapter = Adapter::new(Format::ClaudeStream, &origin("file", None));
+    let mut events = Vec::new();
+    adapter.line(b"x", &mut events);
+    adapter.finish(&mut events);
+    assert_eq!((events.len(), &*events[0].run.session), (1, "file"));
+}
+
+#[test]
+fn native_files_of_one_name_that_name_no_run_are_two_runs() {
+    let run = |path| Adapter::new(Format::Native, &origin("agent", path)).run().clone();
+    let [a, b] = ["/a/agent.jsonl", "/b/agent.jsonl"].map(|path| run(Some(path)));
+    assert_ne!(a, b);
+    assert!(a.session.starts_with("agent-"), "{a}");
+    assert_eq!(&*run(None).session, "agent");
 }
