@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Out;
+use crate::domain::text::Text;
 
 /// Parses a line, or counts it as unparsed with the reason.
 pub(super) fn parse<'a, T: Deserialize<'a>>(line: &'a str, out: &mut Out) -> Option<T> {
@@ -88,8 +89,20 @@ impl<'de> Deserialize<'de> for Count {
 
 /// A string, borrowed from the line unless it has escapes. Absent, `null` and anything that is no string, lists and
 /// objects included, read as empty: for fields that other kinds of lines use for something else.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Word<'a>(Cow<'a, str>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Word<'a>(pub Cow<'a, str>);
+
+impl Word<'_> {
+    /// `None` where nothing was said.
+    pub fn text(&self) -> Option<Text> {
+        Some(Text::new(self)).filter(|text| !text.is_empty())
+    }
+
+    /// `self`, or `other` where nothing was said.
+    pub fn or<'s>(&'s self, other: &'s str) -> &'s str {
+        if self.is_empty() { other } else { self }
+    }
+}
 
 impl<'a> From<&'a str> for Word<'a> {
     fn from(text: &'a str) -> Self {
