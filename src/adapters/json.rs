@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Out;
+use crate::domain::text::Text;
 
 /// Parses a line, or counts it as unparsed with the reason.
 pub(super) fn parse<'a, T: Deserialize<'a>>(line: &'a str, out: &mut Out) -> Option<T> {
@@ -47,7 +48,10 @@ pub(super) fn read_line<'a, T: Deserialize<'a>>(line: &'a str, kinds: &[&str], o
     }
 }
 
-/// A count. `null`, absent and negative read as 0; whole floats are taken; what doesn't fit is an error.
+/// More than this can't be counted in earnest, and would spoil every sum that it goes into.
+const MOST: u64 = 1_000_000_000_000_000;
+
+/// A count. `null`, absent and negative read as 0; whole floats are taken; what can't be true is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count(pub u64);
 
@@ -60,14 +64,13 @@ impl<'de> Deserialize<'de> for Count {
                 f.write_str("a count")
             }
             fn visit_u64<E: Error>(self, n: u64) -> Result<Count, E> {
-                Ok(Count(n))
+                if n <= MOST { Ok(Count(n)) } else { Err(E::custom(format_args!("count {n} is out of range"))) }
             }
             fn visit_i64<E: Error>(self, n: i64) -> Result<Count, E> {
                 Ok(Count(n.max(0) as u64))
             }
             fn visit_f64<E: Error>(self, n: f64) -> Result<Count, E> {
-                // Past 2^53 a float no longer says which whole number was meant.
-                if n.is_finite() && n <= 9_007_199_254_740_992.0 {
+                if n.is_finite() && n <= MOST as f64 {
                     Ok(Count(n.max(0.0) as u64))
                 } else {
                     Err(E::custom(format_args!("count {n} is out of range")))
@@ -86,8 +89,20 @@ impl<'de> Deserialize<'de> for Count {
 
 /// A string, borrowed from the line unless it has escapes. Absent, `null` and anything that is no string, lists and
 /// objects included, read as empty: for fields that other kinds of lines use for something else.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Word<'a>(Cow<'a, str>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Word<'a>(pub Cow<'a, str>);
+
+impl Word<'_> {
+    /// `None` where nothing was said.
+    pub fn text(&self) -> Option<Text> {
+        Some(Text::new(self)).filter(|text| !text.is_empty())
+    }
+
+    /// `self`, or `other` where nothing was said.
+    pub fn or<'s>(&'s self, other: &'s str) -> &'s str {
+        if self.is_empty() { other } else { self }
+    }
+}
 
 impl<'a> From<&'a str> for Word<'a> {
     fn from(text: &'a str) -> Self {
@@ -212,6 +227,10 @@ mod tests {
         assert_eq!(read("null"), Some(0));
         assert_eq!(read("99999999999999999999999"), None);
         assert_eq!(read("1e400"), None);
+        assert_eq!(read("1000000000000000"), Some(MOST));
+        for more in ["1000000000000001", "18446744073709551615", "1e16"] {
+            assert_eq!(read(more), None, "{more}");
+        }
         assert_eq!(read("\"12\""), None);
     }
 

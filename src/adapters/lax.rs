@@ -2,85 +2,18 @@
 //! (`lazy` is for lines of a known kind, whose fields have one shape each.)
 
 use std::borrow::Cow;
-use std::fmt;
-use std::ops::Deref;
 
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::domain::salvage;
 use crate::domain::text::Text;
 
+pub(super) use super::json::Word as Str;
 pub(super) use super::lazy::loose;
 
 /// A value left as it stands; `null` and absent are `None`.
 pub(super) type Raw<'a> = Option<&'a RawValue>;
-
-/// A string, borrowed where the line has no escapes in it. Whatever is no string reads as empty: one struct can then
-/// stand for lines of many kinds, in which a field of one name has different shapes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Str<'a>(pub Cow<'a, str>);
-
-impl Deref for Str<'_> {
-    type Target = str;
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Str<'_> {
-    /// `None` where nothing was said.
-    pub fn text(&self) -> Option<Text> {
-        Some(Text::new(self)).filter(|text| !text.is_empty())
-    }
-
-    /// `self`, or `other` where nothing was said.
-    pub fn or<'s>(&'s self, other: &'s str) -> &'s str {
-        if self.is_empty() { other } else { self }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StrVisitor;
-        impl<'de> Visitor<'de> for StrVisitor {
-            type Value = Str<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Str(Cow::Borrowed(text)))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Str(Cow::Owned(text.to_owned())))
-            }
-            fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-                Ok(Str::default())
-            }
-            fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(Str::default())
-            }
-            fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-                Ok(Str::default())
-            }
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-                Ok(Str::default())
-            }
-            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-                Ok(Str::default())
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Str::default())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Str::default())
-            }
-        }
-        deserializer.deserialize_any(StrVisitor)
-    }
-}
 
 /// The beginning of a string, decoded: at most [`HEAD`] bytes of the line are looked at, since no more could be kept.
 /// Any other value reads as its JSON, `null` and absent as empty.
@@ -109,7 +42,7 @@ pub(super) fn whole<'a>(raw: Raw<'a>) -> Cow<'a, str> {
     let Some(raw) = raw.map(RawValue::get) else { return Cow::Borrowed("") };
     match serde_json::from_str::<Str>(raw) {
         Ok(text) if raw.starts_with('"') => text.0,
-        _ => Cow::Borrowed(raw),
+        _ => salvage::string(raw).map_or(Cow::Borrowed(raw), Cow::Owned),
     }
 }
 

@@ -18,11 +18,14 @@ mod pi;
 mod qwen;
 #[cfg(test)]
 mod testkit;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::event::{Agent, Body, Event, RunId};
+use crate::domain::event::{Agent, Body, Event, Key, RunId};
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 
@@ -140,16 +143,67 @@ pub struct Out {
     /// Branch and time given to what is pushed next.
     pub branch: Option<Arc<str>>,
     pub at: Option<Stamp>,
+    /// `run` is right, though no event has said so: what can't be read may be told under it.
+    pub settled: bool,
+    /// Where the lines come from: keeps the calls without an id of two sources apart.
+    source: String,
+    /// Calls without an id so far, and those of them that wait for a result.
+    nameless: u64,
+    unanswered: VecDeque<Key>,
 }
 
+/// Most calls without an id that wait for their result.
+const MAX_UNANSWERED: usize = 64;
+
 impl Out {
-    pub fn new(run: RunId) -> Self {
-        Self { events: Vec::new(), run, branch: None, at: None }
+    /// `source`: a name that no other source of the run has.
+    pub fn new(run: RunId, source: &str) -> Self {
+        Self {
+            events: Vec::new(),
+            run,
+            branch: None,
+            at: None,
+            settled: false,
+            source: source.to_owned(),
+            nameless: 0,
+            unanswered: VecDeque::new(),
+        }
     }
 
     /// Adds one fact at the current time and branch.
     pub fn push(&mut self, body: Body) {
+        let partial = matches!(&body, Body::ToolCall { input, .. } if input.partial);
         self.events.push(Event { run: self.run.clone(), branch: self.branch.clone(), at: self.at, body });
+        if partial {
+            self.unparsed("part of a tool's input could not be read");
+        }
+    }
+
+    /// The key of a tool call that the agent calls `id`. Calls without an id each have a key of their own.
+    pub fn call_key(&mut self, id: &str, of: impl FnOnce(&str) -> Key) -> Key {
+        if !id.is_empty() {
+            return of(id);
+        }
+        let key = self.own_key();
+        if self.unanswered.len() == MAX_UNANSWERED {
+            self.unanswered.pop_front();
+        }
+        self.unanswered.push_back(key);
+        key
+    }
+
+    /// The key of the call that a result answers; a result without an id answers the oldest call without one.
+    pub fn result_key(&mut self, id: &str, of: impl FnOnce(&str) -> Key) -> Key {
+        if !id.is_empty() {
+            return of(id);
+        }
+        self.unanswered.pop_front().unwrap_or_else(|| self.own_key())
+    }
+
+    /// A key that no other call has.
+    pub fn own_key(&mut self) -> Key {
+        self.nameless += 1;
+        Key::of(&["nameless", &self.source, &self.nameless.to_string()])
     }
 
     pub fn unparsed(&mut self, why: &str) {
@@ -162,7 +216,14 @@ pub struct Adapter {
     format: Format,
     out: Out,
     parser: Parser,
+    /// The run that lines belong to until one says whose they are; `None` since one has.
+    nobody: Option<RunId>,
+    /// What could not be read until then.
+    held: Vec<Event>,
 }
+
+/// Most events held back; after that many, the source's own name will do for a run.
+const MAX_HELD: usize = 64;
 
 enum Parser {
     Claude(claude::Claude),
@@ -185,7 +246,12 @@ impl Adapter {
             Format::QwenStream | Format::QwenChat => Parser::Qwen(qwen::Qwen::new(format, origin)),
             Format::Native => Parser::Native(native::Native::new(format, origin)),
         };
-        Self { format, out: Out::new(RunId::new(format.agent(), &origin.name)), parser }
+        let run = match format {
+            Format::Native => native::nobody(origin),
+            _ => RunId::new(format.agent(), &origin.name),
+        };
+        let out = Out::new(run.clone(), origin.path.as_deref().unwrap_or(&origin.name));
+        Self { format, out, parser, nobody: Some(run), held: Vec::new() }
     }
 
     pub fn format(&self) -> Format {
@@ -221,6 +287,30 @@ impl Adapter {
             Parser::Pi(p) => p.line(line, &mut self.out),
             Parser::Qwen(p) => p.line(line, &mut self.out),
             Parser::Native(p) => p.line(line, &mut self.out),
+        }
+        self.hand_over(events);
+    }
+
+    /// The source has ended: what could not be read of it is told, even if nothing said whose it is.
+    pub fn finish(&mut self, events: &mut Vec<Event>) {
+        self.nobody = None;
+        events.append(&mut self.held);
+    }
+
+    /// What can't be read before a line has said whose the source is makes no run: it is told with that line.
+    fn hand_over(&mut self, events: &mut Vec<Event>) {
+        if let Some(nobody) = &self.nobody {
+            let mut found = self.out.events.iter();
+            let first = found.find(|event| !matches!(event.body, Body::Unparsed { .. })).map(|event| &event.run);
+            let crowded = self.held.len() + self.out.events.len() > MAX_HELD;
+            let Some(run) = first.or((self.out.settled || crowded).then_some(&self.out.run)).cloned() else {
+                self.held.append(&mut self.out.events);
+                return;
+            };
+            for event in self.held.iter_mut().chain(&mut self.out.events).filter(|event| event.run == *nobody) {
+                event.run = run.clone();
+            }
+            self.finish(events);
         }
         events.append(&mut self.out.events);
     }

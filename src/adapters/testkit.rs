@@ -34,6 +34,7 @@ pub(super) fn read(text: &str) -> (Format, Vec<Event>) {
     for line in text.lines() {
         adapter.line(line.as_bytes(), &mut events);
     }
+    adapter.finish(&mut events);
     (format, events)
 }
 

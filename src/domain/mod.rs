@@ -8,6 +8,7 @@ pub mod policy;
 pub mod price;
 pub mod rules;
 pub mod run;
+pub mod salvage;
 pub mod score;
 pub mod series;
 pub mod shell;

@@ -1,5 +1,7 @@
 //! A policy compiled for use: which budget a run gets, what a tool call counts as, what a target is worth.
 
+mod here;
+
 use std::collections::HashMap;
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -12,6 +14,7 @@ use super::target;
 use super::text::Text;
 use super::time::Span;
 use super::tool::ToolInput;
+use here::Here;
 
 /// Ready-to-use rules. Made once per policy.
 #[derive(Debug)]
@@ -175,22 +178,21 @@ impl Rules {
 
     /// The gravest of a line's commands prices the line; `cd` moves what later paths are relative to.
     fn classify_shell(&self, line: &str, cwd: &str, out: &mut Class) {
-        let mut here = cwd.to_owned();
+        let mut here = Here::new(cwd);
         let mut gravest: Option<(ShellClass, Option<usize>)> = None;
         for command in shell::commands(line) {
-            if command.words.first().is_some_and(|w| w == "cd") {
-                if let Some(dir) = command.words.get(1) {
-                    here = target::normalise(dir, &here);
-                }
+            if here.follow(&command) {
                 continue;
             }
-            let paths: Vec<String> = shell::path_words(&command).iter().map(|p| target::normalise(p, &here)).collect();
+            let paths: Vec<String> =
+                shell::path_words(&command).iter().map(|p| target::normalise(p, &here.dir)).collect();
             // What can't be placed (a variable, another machine, names that come through a pipe) counts as outside.
             let outside = |p: &String| p.contains('$') || (!target::is_inside(p, cwd) && !target::is_scratch(p));
             let is_outside = command.remote || paths.is_empty() || paths.iter().any(outside);
             let (mut class, pattern) = self.shell.classify(&command, is_outside);
             let paths = if command.remote { Vec::new() } else { paths };
-            if class == ShellClass::Read && command.redirects.iter().any(|r| writes(&r.path, r.write)) {
+            let acts = command.redirects.iter().any(|r| writes(&r.path, r.write)) || shell::may_act(&command);
+            if class == ShellClass::Read && acts {
                 class = ShellClass::Execute;
             }
             let (class, verify) =
@@ -336,48 +338,4 @@ impl ToolTable {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::policy::EMBEDDED;
-
-    fn class(command: &str) -> Class {
-        let rules = Rules::compile(toml::from_str(EMBEDDED).unwrap()).unwrap();
-        rules.classify(Agent::Claude, &"Bash".into(), &ToolInput::from_command(command), "/home/me/project")
-    }
-
-    #[test]
-    fn shell_commands_are_seen_through() {
-        for (command, rule) in [
-            ("git push", Rule::Irreversible),
-            ("cd x && git push origin main", Rule::Irreversible),
-            ("bash -c 'sudo -u me env A=b git -C /r push'", Rule::Irreversible),
-            ("kubectl -n prod delete pod x", Rule::Irreversible),
-            ("curl -X POST https://example.com/x", Rule::Irreversible),
-            ("curl -sS https://example.com/x | jq .", Rule::Network),
-            ("rm -rf target", Rule::Execute),
-            ("cd /etc && rm -rf nginx", Rule::Irreversible),
-            ("rm -rf /tmp/x", Rule::Execute),
-            ("rm -rf \"$DIR\"", Rule::Irreversible),
-            ("ls | xargs rm -rf", Rule::Irreversible),
-            ("ssh host rm -rf /home/me/project/x", Rule::Irreversible),
-            ("git status && git log --grep push", Rule::Read),
-            ("echo 'git push'", Rule::Read),
-            ("cat a > b", Rule::Execute),
-            ("cat a 2>/dev/null", Rule::Read),
-            ("make", Rule::Execute),
-            ("psql -c 'drop table users'", Rule::Irreversible),
-        ] {
-            assert_eq!(class(command).rule, rule, "{command}");
-        }
-    }
-
-    #[test]
-    fn tests_verify_and_targets_are_named() {
-        assert!(class("cd sub && cargo test --quiet").verifies);
-        assert!(!class("echo cargo test").verifies);
-        let c = class("cd sub && cat notes.md && curl https://API.example.com/x http://localhost:1/");
-        assert_eq!(c.paths, ["/home/me/project/sub/notes.md"]);
-        assert_eq!(c.hosts, ["api.example.com"]);
-        assert_eq!(class("git push").because.as_deref(), Some("shell.\"git push\""));
-    }
-}
+mod tests;

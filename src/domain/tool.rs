@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::salvage;
 use super::text::Text;
 
 /// Longest command line kept for the shell parser, in bytes.
@@ -40,6 +41,8 @@ pub struct ToolInput {
     pub kind: Option<Kind>,
     /// One line that tells a reader what the call does.
     pub summary: Text,
+    /// Something of it could not be read and is missing here.
+    pub partial: bool,
 }
 
 /// Field names under which tools of all agents keep a path, a link, a command.
@@ -103,12 +106,19 @@ impl ToolInput {
         input
     }
 
-    /// For agents that send arguments as a JSON text; text that isn't JSON is taken as it stands.
+    /// For agents that send arguments as a JSON text; text that isn't JSON is taken as it stands. Of an object with
+    /// fields that can't be read, the others count.
     pub fn from_text(text: &str) -> Self {
-        match serde_json::from_str::<Value>(text) {
-            Ok(value) => Self::from_value(&value),
-            Err(_) => Self::from_value(&Value::String(text.to_owned())),
+        if let Ok(value) = serde_json::from_str::<Value>(text) {
+            return Self::from_value(&value);
         }
+        let fields = salvage::fields(text);
+        if fields.is_empty() {
+            return Self::from_value(&Value::String(text.to_owned()));
+        }
+        // The text as a whole says whether two calls are the same.
+        let digest = digest(&Value::String(text.to_owned()));
+        Self { digest, partial: true, ..Self::from_value(&Value::Object(fields)) }
     }
 
     /// For streams that give only a command line.
@@ -236,6 +246,23 @@ mod tests {
         let a = ToolInput::from_text(r#"{"path":"a","limit":{"from":1,"to":2}}"#);
         let b = ToolInput::from_text(r#"{"limit":{"to":2,"from":1},"path":"a"}"#);
         assert_eq!(a.digest, b.digest);
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_read_hides_no_command() {
+        let deep = format!(r#"{{"command":"git push","x":{}1{}}}"#, "{\"a\":".repeat(300), "}".repeat(300));
+        for text in [
+            r#"{"command":"git push","timeout":1e400}"#,
+            r#"{"command":"git push","description":"\ud800"}"#,
+            r#"{"command":"git push","path":"a"#,
+            &deep,
+        ] {
+            let input = ToolInput::from_text(text);
+            assert_eq!((input.command.as_deref(), input.partial), (Some("git push"), true), "{text}");
+        }
+        let [a, b] = ["1e400", "1e401"].map(|n| ToolInput::from_text(&format!(r#"{{"command":"x","y":{n}}}"#)));
+        assert_ne!(a.digest, b.digest);
+        assert!(!ToolInput::from_text("*** Begin Patch").partial);
     }
 
     #[test]

@@ -164,10 +164,15 @@ impl Decoder {
         let Self { origin, lines, mind, clock, scratch } = self;
         lines.finish(|at, line| mind.line(origin, at, line, clock, scratch, batch));
         batch.skipped += lines.take_skipped();
-        clock.give_up(batch);
-        if matches!(mind, Mind::Sniffing(held) if !held.is_empty()) {
-            mind.give_up(batch);
+        match mind {
+            Mind::Sniffing(held) if !held.is_empty() => mind.give_up(batch),
+            Mind::Reading(adapter) => {
+                adapter.finish(scratch);
+                tell(0, clock, scratch, batch);
+            }
+            _ => {}
         }
+        clock.give_up(batch);
     }
 }
 
@@ -226,6 +231,11 @@ fn read(
     batch: &mut Batch,
 ) {
     adapter.line(line, scratch);
+    tell(at, clock, scratch, batch);
+}
+
+/// Passes on what the line at `at` brought.
+fn tell(at: u64, clock: &mut Fallback, scratch: &mut Vec<Event>, batch: &mut Batch) {
     for event in scratch.drain(..) {
         clock.date(event, at, batch);
     }

@@ -201,7 +201,8 @@ fn say(text: &str, thinking: bool, out: &mut Out) -> bool {
 
 fn tool_call(block: &Block<'_>, out: &mut Out) {
     let input = block.input.map(|raw| ToolInput::from_text(raw.get())).unwrap_or_default();
-    out.push(Body::ToolCall { key: Key::of(&[&block.id]), tool: Text::new(&block.name), input: Box::new(input) });
+    let key = out.call_key(&block.id, |id| Key::of(&[id]));
+    out.push(Body::ToolCall { key, tool: Text::new(&block.name), input: Box::new(input) });
 }
 
 /// A tool's result; blocks of other kinds say nothing.
@@ -211,7 +212,8 @@ pub(super) fn tool_result(block: &Block<'_>, out: &mut Out) {
     }
     let failure = if block.is_error == Some(true) { Failure::Flagged } else { Failure::No };
     let text = block.content.map(text_of).unwrap_or_default();
-    out.push(Body::ToolResult { key: Key::of(&[&block.tool_use_id]), failure, text });
+    let key = out.result_key(&block.tool_use_id, |id| Key::of(&[id]));
+    out.push(Body::ToolResult { key, failure, text });
 }
 
 /// The text of a result's content, which is a string or a list of blocks; of a list, the first that is text.

@@ -207,11 +207,13 @@ impl Exec {
     }
 
     fn tool(&mut self, phase: Phase, item: &Item, out: &mut Out) {
-        let key = self.key(&item.id);
-        let open = self.open.iter().position(|id| *id == *item.id);
+        // Two items without an id that start are two.
+        let known = |id: &String| *id == *item.id && !(id.is_empty() && phase == Phase::Started);
+        let open = self.open.iter().position(known);
         if phase != Phase::Updated && open.is_none() {
             self.answer(out);
             let (tool, input) = describe(item);
+            let key = out.call_key(&item.id, |id| self.key(id));
             out.push(Body::ToolCall { key, tool, input: Box::new(input) });
         }
         match (phase, open) {
@@ -219,6 +221,7 @@ impl Exec {
             (Phase::Completed, open) => {
                 open.map(|at| self.open.remove(at));
                 let (failure, text) = result(item);
+                let key = out.result_key(&item.id, |id| self.key(id));
                 out.push(Body::ToolResult { key, failure, text });
                 self.answering = false;
                 if item.kind.0 == "collab_tool_call" {

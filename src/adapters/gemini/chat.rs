@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::call_key;
 use crate::adapters::json::{Count, parse};
@@ -227,20 +228,25 @@ impl Chat {
             }
             return;
         };
-        for call in parse::<Vec<Call>>(tools.get(), out).unwrap_or_default() {
-            self.call(&call, out);
+        for (index, call) in parse::<Vec<Call>>(tools.get(), out).unwrap_or_default().iter().enumerate() {
+            // A call without an id is known by its place, since answers are written twice.
+            let key = match (&*call.id, &*line.id) {
+                ("", "") => out.own_key(),
+                ("", answer) => call_key(&self.session, &format!("{answer}#{index}")),
+                (id, _) => call_key(&self.session, id),
+            };
+            self.call(key, call, out);
         }
     }
 
     /// Calls are written when they have finished, with the time of that.
-    fn call(&self, call: &Call, out: &mut Out) {
+    fn call(&self, key: Key, call: &Call, out: &mut Out) {
         let asked = out.at;
-        let key = call_key(&self.session, &call.id);
-        let args: Value = loose(call.args).unwrap_or_default();
-        let input = Box::new(ToolInput::from_value(&args));
+        let input = Box::new(ToolInput::from_text(call.args.map_or("null", RawValue::get)));
         out.push(Body::ToolCall { key, tool: Text::new(&call.name), input });
         let agent = Some(agent_id(&call.agent)).filter(|id| !id.is_empty());
         if let Some(id) = agent.clone() {
+            let args: Value = loose(call.args).unwrap_or_default();
             let name = Text::new(args.get("agent_name").and_then(Value::as_str).unwrap_or_default());
             let depth = if self.branch.is_some() { 2 } else { 1 };
             let parent = self.branch.clone();

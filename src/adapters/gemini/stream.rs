@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::call_key;
 use crate::adapters::json::{Count, parse};
@@ -125,9 +125,8 @@ impl Stream {
             "message" if &*line.role == "user" => self.prompt(&line, out),
             "tool_use" => {
                 self.answer(out);
-                let parameters: Value = loose(line.parameters).unwrap_or_default();
-                let input = Box::new(ToolInput::from_value(&parameters));
-                let key = call_key(&self.session, &line.tool_id);
+                let input = Box::new(ToolInput::from_text(line.parameters.map_or("null", RawValue::get)));
+                let key = out.call_key(&line.tool_id, |id| call_key(&self.session, id));
                 out.push(Body::ToolCall { key, tool: Text::new(&line.tool_name), input });
             }
             "tool_result" => self.tool_result(&line, out),
@@ -205,7 +204,8 @@ impl Stream {
         if &*error.kind == "stop_execution" {
             self.stop = Some((Outcome::Interrupted, text.clone()));
         }
-        out.push(Body::ToolResult { key: call_key(&self.session, &line.tool_id), failure, text });
+        let key = out.result_key(&line.tool_id, |id| call_key(&self.session, id));
+        out.push(Body::ToolResult { key, failure, text });
     }
 
     fn result(&mut self, line: &Line, out: &mut Out) {

@@ -57,6 +57,7 @@ fn events(format: Format, path: Option<&str>, text: &str) -> Vec<Event> {
         Adapter::new(format, &Origin { name: "test".into(), path: path.map(str::to_owned), ..Origin::default() });
     let mut events = Vec::new();
     text.lines().for_each(|line| adapter.line(line.as_bytes(), &mut events));
+    adapter.finish(&mut events);
     events
 }
 

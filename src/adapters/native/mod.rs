@@ -52,6 +52,17 @@ pub(super) fn sniff(line: &str) -> Option<Format> {
     serde_json::from_str::<Head>(line).ok()?.version().map(|_| Format::Native)
 }
 
+/// The run of lines that name none. Files with one name in two directories are two runs.
+pub(super) fn nobody(origin: &Origin) -> RunId {
+    match &origin.path {
+        Some(path) => {
+            let name = Text::limited(&origin.name, 100);
+            RunId::new(Agent::Native, &format!("{name}-{:08x}", Key::of(&[path]).0 as u32))
+        }
+        None => RunId::new(Agent::Native, &origin.name),
+    }
+}
+
 pub(super) struct Native {
     /// Told once that the stream is of a version too new.
     too_new: bool,
@@ -67,6 +78,12 @@ impl Native {
             return out.unparsed("no JSON object");
         }
         let Some(head) = json::parse::<Head>(line, out) else { return };
+        if head.version().is_some() {
+            out.settled = true;
+            if !head.run.is_empty() && *out.run.session != *head.run {
+                out.run = RunId::new(Agent::Native, &head.run);
+            }
+        }
         match head.version() {
             None => return out.unparsed("no redkey event: the field `redkey` with the version is missing"),
             Some(version) if version > u64::from(schema::VERSION) => {
@@ -79,9 +96,6 @@ impl Native {
                 return;
             }
             Some(_) => {}
-        }
-        if !head.run.is_empty() && *out.run.session != *head.run {
-            out.run = RunId::new(Agent::Native, &head.run);
         }
         out.branch = (!head.branch.is_empty()).then(|| branch(&head.branch));
         out.at = stamp(head.ts);

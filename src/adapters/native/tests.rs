@@ -13,6 +13,7 @@ fn read(text: &str) -> Vec<Event> {
     let mut adapter = Adapter::new(Format::Native, &Origin { name: "file".into(), path: None, ..Origin::default() });
     let mut events = Vec::new();
     text.lines().for_each(|line| adapter.line(line.as_bytes(), &mut events));
+    adapter.finish(&mut events);
     events
 }
 

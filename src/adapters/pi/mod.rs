@@ -192,7 +192,7 @@ impl Pi {
                 // The stream tells of a call when it starts; a session file has only this.
                 "toolCall" if !self.stream => {
                     let input = block.arguments.map(|raw| ToolInput::from_text(raw.get())).unwrap_or_default();
-                    let (key, tool) = (tool_key(&block.id), Text::new(&block.name));
+                    let (key, tool) = (out.call_key(&block.id, tool_key), Text::new(&block.name));
                     out.push(Body::ToolCall { key, tool, input: Box::new(input) });
                 }
                 _ => {}
@@ -242,14 +242,14 @@ impl Pi {
     fn tool_start(&mut self, line: &Line, out: &mut Out) {
         self.begun = true;
         let input = line.args.map(|raw| ToolInput::from_text(raw.get())).unwrap_or_default();
-        let (key, tool) = (tool_key(&line.tool_call_id), Text::new(&line.tool_name));
+        let (key, tool) = (out.call_key(&line.tool_call_id, tool_key), Text::new(&line.tool_name));
         out.push(Body::ToolCall { key, tool, input: Box::new(input) });
     }
 
     /// In the stream the end of the execution has told it already, at once; here comes what the tool itself took.
     fn tool_result(&mut self, message: &Message, out: &mut Out) {
         if !self.stream {
-            let (key, text) = (tool_key(&message.tool_call_id), first_text(message.content));
+            let (key, text) = (out.result_key(&message.tool_call_id, tool_key), first_text(message.content));
             out.push(Body::ToolResult { key, failure: failure(message.is_error), text });
         }
         if let Some(tokens) = &message.usage {
@@ -275,7 +275,7 @@ impl Pi {
 
 fn tool_end(line: &Line, out: &mut Out) {
     let output: ToolOutput = loose(line.result).unwrap_or_default();
-    let (key, text) = (tool_key(&line.tool_call_id), first_text(output.content));
+    let (key, text) = (out.result_key(&line.tool_call_id, tool_key), first_text(output.content));
     out.push(Body::ToolResult { key, failure: failure(line.is_error), text });
 }
 

@@ -17,6 +17,7 @@ fn lines(format: Format, lines: &[&str]) -> Vec<Event> {
     let mut adapter = Adapter::new(format, &Origin { name: "stdin".into(), path: None, ..Origin::default() });
     let mut events = Vec::new();
     lines.iter().for_each(|line| adapter.line(line.as_bytes(), &mut events));
+    adapter.finish(&mut events);
     events
 }
 

@@ -251,7 +251,8 @@ impl Chat {
             });
         }
         let input = Box::new(ToolInput::from_text(raw));
-        out.push(Body::ToolCall { key: Key::of(&[&call.id]), tool: Text::new(&call.name), input });
+        let key = out.call_key(&call.id, |id| Key::of(&[id]));
+        out.push(Body::ToolCall { key, tool: Text::new(&call.name), input });
     }
 
     fn tool_results(&mut self, line: &Line<'_>, out: &mut Out) {
@@ -263,7 +264,8 @@ impl Chat {
             let text = if error.is_empty() { said.map_or("", |said| &*said.output) } else { error };
             let flagged = !error.is_empty() || matches!(status, "error" | "cancelled");
             let failure = failure(flagged, is_shell(&response.name), text);
-            out.push(Body::ToolResult { key: Key::of(&[&response.id]), failure, text: Text::new(text) });
+            let key = out.result_key(&response.id, |id| Key::of(&[id]));
+            out.push(Body::ToolResult { key, failure, text: Text::new(text) });
             self.agent_done(&response.id, failure, out);
         }
     }
@@ -293,7 +295,7 @@ impl Chat {
             "api_error" => self.refused(event, out),
             // The main branch has lines for its calls.
             "tool_call" if out.branch.is_some() => {
-                let key = Key::of(&[&line.uuid]);
+                let key = if line.uuid.is_empty() { out.own_key() } else { Key::of(&[&line.uuid]) };
                 let input = Box::new(ToolInput::from_text(event.function_args.map_or("null", RawValue::get)));
                 out.push(Body::ToolCall { key, tool: Text::new(&event.function_name), input });
                 let failure = if &*event.status == "success" { Failure::No } else { Failure::Flagged };

@@ -200,7 +200,7 @@ impl Stream {
             #[serde(borrow)]
             description: Word<'a>,
         }
-        let key = Key::of(&[&block.id]);
+        let key = out.call_key(&block.id, |id| Key::of(&[id]));
         let raw = block.input.map_or("null", RawValue::get);
         match &*block.name {
             tool if is_shell(tool) => {
@@ -228,7 +228,7 @@ impl Stream {
     }
 
     fn tool_result(&mut self, block: &Block<'_>, out: &mut Out) {
-        let key = Key::of(&[&block.tool_use_id]);
+        let key = out.result_key(&block.tool_use_id, |id| Key::of(&[id]));
         let failure = failure(block.is_error == Some(true), self.shells.remove(&key), &block.content);
         out.push(Body::ToolResult { key, failure, text: Text::new(&block.content) });
         self.names.remove(&*block.tool_use_id);

@@ -8,8 +8,10 @@
 //! Work and output are bounded: texts nested in texts to [`MAX_DEPTH`], [`MAX_COMMANDS`] commands, [`MAX_WORDS`]
 //! words in each. Everything returned is raw text from an agent: clean it with `Text` before it is shown or kept.
 
+mod braces;
 mod options;
 mod pattern;
+mod programs;
 mod redirects;
 mod runners;
 mod split;
@@ -20,6 +22,7 @@ mod unwrap;
 mod words;
 
 pub use pattern::Pattern;
+pub use programs::may_act;
 pub use targets::{hosts, path_words};
 
 /// How deep texts are followed into texts (`$(…)`, `sh -c '…'`, here-documents).

@@ -152,10 +152,13 @@ fn of_plain(program: &str) -> Options {
         "grep" | "egrep" | "fgrep" | "rg" | "ag" => {
             any("efABCmgtT", "--regexp|--file|--include|--exclude|--glob|--type")
         }
-        "awk" | "gawk" | "mawk" => any("fFv", "--file|--field-separator|--assign"),
+        "awk" | "gawk" | "mawk" | "nawk" => any("fFv", "--file|--field-separator|--assign"),
         "jq" | "yq" => any("f", "--from-file|--indent"),
+        "sort" => {
+            any("okStT", "--output|--key|--field-separator|--buffer-size|--temporary-directory|--compress-program")
+        }
         "tar" | "bsdtar" => any("CfTXb", "--directory|--file|--files-from|--exclude"),
-        "python" | "python3" => any("cmWX", ""),
+        name if name == "python" || name.starts_with("python3") => any("cmWX", ""),
         "node" | "deno" | "ruby" | "perl" => any("eErp", "--eval|--require|--print"),
         "mv" | "cp" | "ln" | "install" => any("tSgmo", "--target-directory|--suffix|--mode|--owner|--group"),
         "mkdir" => any("m", "--mode"),

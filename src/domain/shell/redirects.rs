@@ -106,7 +106,7 @@ impl<'t> Scan<'t, '_> {
     }
 
     /// Follows the substitutions in a text that is otherwise data.
-    fn expansions(&mut self) {
+    pub(super) fn expansions(&mut self) {
         let mut unused = String::new();
         while let Some(byte) = self.peek(0) {
             match byte {

@@ -17,8 +17,9 @@ pub(super) fn step(words: &[String]) -> Step {
     let sub = words.get(1).map_or("", String::as_str);
     match (words[0].as_str(), sub) {
         ("ssh", _) => ssh(words),
-        ("find" | "gfind", _) => exec(words, &["-exec", "-execdir", "-ok", "-okdir"]),
-        ("fd" | "fdfind", _) => exec(words, &["-x", "-X", "--exec", "--exec-batch"]),
+        ("find" | "gfind", _) => exec(words, &["-exec", "-execdir", "-ok", "-okdir"], 0),
+        ("fd" | "fdfind", _) => exec(words, &["-x", "-X", "--exec", "--exec-batch"], 1),
+        ("lxc" | "incus", "exec") => container_exec(words),
         ("docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose", _) => container(words),
         ("kubectl" | "oc", _) => kubectl(words),
         ("tmux", _) => tmux(words),
@@ -66,7 +67,8 @@ fn after_dashes(words: &[String], remote: bool) -> Step {
 /// Runners of packages; `-c` of `npx` and `npm exec` is a line for a shell.
 fn package(words: &[String], from: usize) -> Step {
     let at = start(words, from, PACKAGE);
-    let options = &words[..at.min(words.len())];
+    // With the word after the options, which is what `-c` says.
+    let options = &words[..words.len().min(at + 1)];
     if matches!(words[0].as_str(), "npx" | "npm" | "pnpm")
         && let Some(text) = flag_text(options, 'c', "--call")
     {
@@ -98,9 +100,18 @@ fn ssh(words: &[String]) -> Step {
     }
 }
 
-/// The commands after each of `flags`, up to `;` or `{} +`.
-fn exec(words: &[String], flags: &[&str]) -> Step {
+/// `lxc exec NAME [--] cmd`.
+fn container_exec(words: &[String]) -> Step {
+    let layout = Wrap { long: "--env|--user|--group|--cwd|--mode", ..BARE };
+    let name = start(words, 2, layout);
+    Step::Both(start(words, name + 1, layout), true)
+}
+
+/// The commands after each of `flags`, up to `;` or `{} +`. `{}` stands for what is found, which lies in the
+/// directories that stand behind `skip` other words.
+fn exec(words: &[String], flags: &[&str], skip: usize) -> Step {
     let mut commands = Vec::new();
+    let roots = roots(words, flags, skip);
     let mut at = 1;
     while let Some(word) = words.get(at) {
         at += 1;
@@ -110,10 +121,35 @@ fn exec(words: &[String], flags: &[&str]) -> Step {
         let rest = &words[at..];
         let ends = |i: usize| rest[i] == ";" || (rest[i] == "+" && i > 0 && rest[i - 1] == "{}");
         let stop = (0..rest.len()).find(|i| ends(*i)).unwrap_or(rest.len());
-        commands.push(rest[..stop].to_vec());
+        commands.push(rest[..stop].iter().flat_map(|word| found(word, &roots)).collect());
         at += stop;
     }
     if commands.is_empty() { Step::Plain } else { Step::Each(commands) }
+}
+
+/// The directories that are searched: for `find`, all words before its expression.
+fn roots<'w>(words: &'w [String], flags: &[&str], skip: usize) -> Vec<&'w str> {
+    let is_word = |w: &&String| !is_option(w) && !matches!(w.as_str(), "-" | "(" | "!");
+    let rest = words.iter().skip(1);
+    let roots: Vec<&String> = if skip == 0 {
+        let early = |w: &&String| is_option(w) && matches!(w.as_bytes()[1], b'H' | b'L' | b'P' | b'O' | b'D');
+        rest.skip_while(early).take_while(is_word).collect()
+    } else {
+        rest.take_while(|w| !flags.contains(&w.as_str())).filter(is_word).skip(skip).collect()
+    };
+    roots.into_iter().map(|root| root.trim_end_matches('/')).take(16).collect()
+}
+
+/// `{}` under each of the directories. Inside a text only the first fits, and only if no quotes are needed.
+fn found(word: &str, roots: &[&str]) -> Vec<String> {
+    let plain = |root: &&&str| root.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-~".contains(&b));
+    if word == "{}" && !roots.is_empty() {
+        return roots.iter().map(|root| format!("{root}/{{}}")).collect();
+    }
+    match roots.iter().filter(plain).find(|root| **root != ".") {
+        Some(root) if word.contains("{}") => vec![word.replace("{}", &format!("{root}/{{}}"))],
+        _ => vec![word.to_owned()],
+    }
 }
 
 fn container(words: &[String]) -> Step {

@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::redirects::Heredoc;
-use super::{MAX_WORDS, Redirect, Walk, unwrap};
+use super::{MAX_WORDS, Redirect, Walk, braces, unwrap};
 
 /// A reader of one text. The cursor `at` is always between characters.
 pub(super) struct Scan<'t, 'w> {
@@ -63,9 +63,9 @@ impl Draft {
         } else if plain && word == "]]" {
             self.state = State::Command;
         }
-        if self.words.len() < MAX_WORDS {
-            self.words.push(word);
-        }
+        let words = if plain { braces::expand(&word) } else { vec![word] };
+        let room = MAX_WORDS.saturating_sub(self.words.len());
+        self.words.extend(words.into_iter().take(room));
     }
 }
 
@@ -290,11 +290,12 @@ impl<'t, 'w> Scan<'t, 'w> {
                 for doc in self.pending.iter_mut().skip(first) {
                     doc.reader = Some(index);
                 }
-                if let Some(text) = input {
-                    self.give(index, &text);
+                if let Some(text) = &input {
+                    self.give(index, text);
                 }
                 if pipe {
-                    level.piped = self.walk.out.get(index).and_then(|command| said(&command.words));
+                    let command = self.walk.out.get(index);
+                    level.piped = command.and_then(|command| said(&command.words, input));
                 }
             }
         }
@@ -337,11 +338,13 @@ pub(super) fn assigns(word: &str) -> bool {
     matches!(rest, [b'=', ..] | [b'+', b'=', ..])
 }
 
-/// What `echo` or `printf` writes into a pipe.
-fn said(words: &[String]) -> Option<String> {
+/// What a command writes into a pipe, if that can be told: what `echo` says, and what others pass on.
+fn said(words: &[String], input: Option<String>) -> Option<String> {
     let (program, rest) = words.split_first()?;
-    if program != "echo" && program != "printf" {
-        return None;
+    match program.as_str() {
+        "echo" | "printf" => {}
+        "tee" | "cat" | "head" | "tail" | "sort" | "uniq" | "grep" | "pv" | "sponge" => return input,
+        _ => return None,
     }
     let said: Vec<&str> = rest.iter().map(String::as_str).skip_while(|w| w.starts_with('-')).collect();
     Some(said.join(" ").replace("\\n", "\n"))

@@ -1,7 +1,7 @@
 //! What a command touches: hosts and files it names. A guess from its words, for counting what is new.
 
-use super::Simple;
 use super::options::{Arg, args};
+use super::{Simple, braces};
 
 /// Most hosts, and most paths, told of one command.
 const MAX: usize = 64;
@@ -211,6 +211,11 @@ fn is_text(program: &str, sub: &str, option: &str) -> bool {
 }
 
 fn keep(found: &mut Vec<String>, word: &str, file: bool) {
+    let words = braces::expand(word);
+    words.iter().for_each(|word| keep_one(found, word, file));
+}
+
+fn keep_one(found: &mut Vec<String>, word: &str, file: bool) {
     let shaped = word.contains('/') || word.starts_with(['.', '~']);
     let odd = word.is_empty()
         || word.len() > MAX_PATH

@@ -123,6 +123,10 @@ fn step(words: &[String]) -> Step {
         "trap" if words.len() > 2 && !is_option(&words[1]) => Step::Text(words[1].clone()),
         "watch" | "parallel" => joined(words),
         "su" | "runuser" => su(words),
+        "sg" => match flag_text(words, 'c', "--command") {
+            Some(text) => Step::Text(text),
+            None => Step::Through(start(words, 1, Wrap { skip: 1, ..Wrap::default() })),
+        },
         "script" => match flag_text(words, 'c', "--command") {
             Some(text) => Step::Text(text),
             // Elsewhere than on Linux the command follows the file's name.

@@ -274,6 +274,15 @@ impl Scan<'_, '_> {
         self.depth -= 1;
     }
 
+    /// Follows the substitutions in what was skipped since `from`.
+    fn inside(&mut self, from: usize) {
+        let text = self.slice(from, self.at);
+        if self.depth < super::MAX_DEPTH && text.len() <= self.walk.fuel && text.contains(['$', '`']) {
+            self.walk.fuel -= text.len();
+            Scan::new(text, self.walk, self.depth + 1, self.remote).expansions();
+        }
+    }
+
     /// Skips `(…))` if what the cursor is at is arithmetic, one parenthesis already read. Looks ahead for its end, but
     /// not again and again: what is looked at in vain is counted.
     pub(super) fn arithmetic(&mut self) -> bool {
@@ -285,6 +294,7 @@ impl Scan<'_, '_> {
         self.skip_parens(1);
         if self.peek(0) == Some(b')') {
             self.at += 1;
+            self.inside(from);
             return true;
         }
         self.in_vain += self.at - from;

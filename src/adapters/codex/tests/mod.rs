@@ -58,6 +58,7 @@ fn events(format: Format, lines: &[&str]) -> Vec<Event> {
     let mut adapter = Adapter::new(format, &Origin { name: "test".into(), path: None, ..Origin::default() });
     let mut events = Vec::new();
     lines.iter().for_each(|line| adapter.line(line.as_bytes(), &mut events));
+    adapter.finish(&mut events);
     events
 }
 
