@@ -161,11 +161,13 @@ impl Run {
             Body::Warning { text } => entry(EntryKind::Warning, text),
             Body::TurnEnded if branch == 0 => {
                 self.pending.clear();
+                self.statement.close();
                 self.phase = Phase::TurnOver;
                 None
             }
             Body::Ended { outcome, reason } if branch == 0 => {
                 self.pending.clear();
+                self.statement.close();
                 self.phase = Phase::Ended;
                 self.outcome = Some((*outcome, reason.clone()));
                 Some((Span::ZERO, EntryKind::End, Text::new(&format!("{}: {reason}", outcome.name()))))
