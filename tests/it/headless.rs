@@ -61,3 +61,16 @@ fn tail_prints_a_line_per_charge_and_they_add_up() {
 fn a_wrong_flag_is_usage_error_two() {
     assert_eq!(Home::new().run(&["--no-such-flag"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_policy_may_come_from_a_device_but_not_from_a_directory() {
+    let home = Home::new();
+    home.ok(&["policy", "show", "--policy", "/dev/null"]);
+    let mut command = home.redkey();
+    command.args(["policy", "check", "--policy", "/dev/stdin"]).stdin(std::process::Stdio::piped());
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("redkey starts");
+    drop(child.stdin.take()); // an empty policy through a pipe
+    assert!(child.wait().expect("an end").success());
+    assert_eq!(home.run(&["policy", "show", "--policy", "."]).status.code(), Some(1));
+    assert_eq!(home.run(&["policy", "show", "--budget", "1h1h"]).status.code(), Some(1));
+}
