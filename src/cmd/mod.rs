@@ -52,11 +52,15 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
     let code = match &cli.command {
         Some(Command::Schema) => schema(&mut out)?,
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(*shell, &mut Cli::command(), "redkey", &mut out);
+            let mut script = Vec::new(); // what generates it panics when its reader has left
+            clap_complete::generate(*shell, &mut Cli::command(), "redkey", &mut script);
+            out.write_all(&script)?;
             0
         }
         Some(Command::Man) => {
-            clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            out.write_all(&page)?;
             0
         }
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,

@@ -63,6 +63,27 @@ fn a_wrong_flag_is_usage_error_two() {
 }
 
 #[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    for args in [["completions", "bash"].as_slice(), &["man"], &["schema"]] {
+        let mut command = Home::new().redkey();
+        let piped = std::process::Stdio::piped;
+        let mut child =
+            command.args(args).current_dir("/").stdout(piped()).stderr(piped()).spawn().expect("redkey starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("an end");
+        assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()), "{args:?}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_error_that_cannot_be_written_is_still_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    let status = Home::new().redkey().current_dir("/").args(["show", "nope"]).stderr(full).status();
+    assert_eq!(status.expect("redkey starts").code(), Some(1));
+}
+
+#[test]
 fn a_policy_may_come_from_a_device_but_not_from_a_directory() {
     let home = Home::new();
     home.ok(&["policy", "show", "--policy", "/dev/null"]);
