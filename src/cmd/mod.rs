@@ -128,10 +128,13 @@ fn schema(out: &mut dyn Write) -> Result<u8> {
     Ok(0)
 }
 
-/// A screen needs a terminal; without one, the plain way is named.
+/// A screen needs a terminal that can draw one; without, the plain way is named.
 fn needs_terminal(plain: &str) -> Result<()> {
-    if std::io::stdout().is_terminal() {
-        return Ok(());
+    if !std::io::stdout().is_terminal() {
+        anyhow::bail!("standard output is not a terminal, so there is no screen to draw\nhint: {plain}");
     }
-    anyhow::bail!("standard output is not a terminal, so there is no screen to draw\nhint: {plain}")
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        anyhow::bail!("this terminal cannot draw a screen (TERM=dumb)\nhint: {plain}");
+    }
+    Ok(())
 }

@@ -138,3 +138,11 @@ fn escape_sequences_in_every_field_reach_no_terminal() {
         assert!(!printed.contains(['\u{202e}', '\u{200b}']), "{args:?} prints hidden characters");
     }
 }
+
+#[test]
+fn a_terminal_that_cannot_draw_gets_no_screen() {
+    let home = Home::new();
+    let mut screen = Screen::open(home.path(), &[], 100, 30, &[("TERM", "dumb")]);
+    screen.wait("an error", |t| t.contains("TERM=dumb") && t.contains("redkey ls"));
+    assert_eq!(screen.end(), 1);
+}
