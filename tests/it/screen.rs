@@ -140,6 +140,26 @@ fn escape_sequences_in_every_field_reach_no_terminal() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_screen_that_was_stopped_comes_back_whole() {
+    let (enter, leave) = ("\x1b[?1049h", "\x1b[?1049l");
+    let home = Home::new();
+    let mut screen = Screen::open(home.path(), &[], 100, 30, &[]);
+    screen.wait("the screen", |t| t.contains("redkey demo"));
+    screen.signal_until("TSTP", leave);
+    screen.make_cooked();
+    screen.signal_until("CONT", enter);
+    screen.wait("the screen again", |t| t.contains("redkey demo"));
+    screen.signal("STOP");
+    screen.make_cooked();
+    screen.signal_until("CONT", enter);
+    screen.wait("the screen once more", |t| t.contains("redkey demo"));
+    screen.press("\x0c"); // wiped and drawn anew, without an answer from the terminal
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
 fn a_terminal_that_cannot_draw_gets_no_screen() {
     let home = Home::new();
     let mut screen = Screen::open(home.path(), &[], 100, 30, &[("TERM", "dumb")]);
