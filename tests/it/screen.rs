@@ -166,3 +166,15 @@ fn a_terminal_that_cannot_draw_gets_no_screen() {
     screen.wait("an error", |t| t.contains("TERM=dumb") && t.contains("redkey ls"));
     assert_eq!(screen.end(), 1);
 }
+
+#[test]
+fn a_theme_that_cannot_be_read_says_why() {
+    let home = Home::new();
+    home.write("th.toml", b"# caf\xe9\n");
+    let mut screen = Screen::open(home.path(), &["--theme", "th.toml"], 100, 30, &[]);
+    screen.wait("why", |t| t.contains("cannot read the theme th.toml: stream did not contain valid UTF-8"));
+    assert_eq!(screen.end(), 1);
+    let mut screen = Screen::open(home.path(), &["--theme", "no.toml"], 100, 30, &[]);
+    screen.wait("a hint", |t| t.contains("there is no theme no.toml") && t.contains("hint: "));
+    assert_eq!(screen.end(), 1);
+}
