@@ -15,6 +15,12 @@ use crate::sources::{self, Plan, Target};
 
 /// A plan for paths a person named, or (none named) the default places.
 pub fn plan(setup: &Setup, paths: &[PathBuf], all: bool) -> Result<Plan> {
+    if paths.is_empty() && setup.env.roots().is_empty() {
+        bail!(
+            "no home directory is known (HOME is not set), so there is nowhere to look for runs\nhint: name a file or a \
+             directory (`redkey ls PATH`, `redkey watch PATH`), or set HOME"
+        );
+    }
     let mut targets = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {

@@ -62,6 +62,10 @@ fn a_wrong_flag_is_usage_error_two() {
     assert_eq!(Home::new().run(&["--no-such-flag"]).status.code(), Some(2));
 }
 
+fn native(run: &str, seconds: u64, rest: &str) -> String {
+    format!("{{\"redkey\":1,\"run\":\"{run}\",\"ts\":{},\"type\":{rest}}}\n", 1_000_000_000_000 + seconds * 1_000)
+}
+
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
     for args in [["completions", "bash"].as_slice(), &["man"], &["schema"]] {
@@ -81,6 +85,30 @@ fn an_error_that_cannot_be_written_is_still_an_error() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
     let status = Home::new().redkey().current_dir("/").args(["show", "nope"]).stderr(full).status();
     assert_eq!(status.expect("redkey starts").code(), Some(1));
+}
+
+#[test]
+fn a_place_that_cannot_be_looked_through_is_told_beside_the_runs() {
+    let home = Home::new();
+    home.write(".codex/sessions", "not a directory");
+    home.write(".local/state/redkey/runs/r.jsonl", native("r", 0, r#""prompt","text":"a""#));
+    let text = home.ok(&["ls", "--all"]);
+    assert!(text.contains("1 runs") && text.contains(".codex/sessions: Not a directory"), "{text}");
+}
+
+#[test]
+fn without_a_home_there_is_nowhere_to_look() {
+    for set in [None, Some("")] {
+        for args in [&["ls"][..], &["show", "x"], &["tail", "x"]] {
+            let mut command = Home::new().redkey();
+            command.env_remove("HOME").current_dir("/").args(args);
+            set.map(|value| command.env("HOME", value));
+            let output = command.output().expect("redkey starts");
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(text.contains("no home directory") && text.contains("redkey ls PATH"), "{args:?}: {text}");
+            assert_eq!(output.status.code(), Some(1));
+        }
+    }
 }
 
 #[test]
