@@ -107,11 +107,11 @@ fn only_run(model: &Model, name: &str) -> Result<u32> {
         1 => Ok(0),
         0 => match model.sources.iter().map(|s| &s.state).find(|s| !matches!(s, SourceState::Reading(_))) {
             Some(SourceState::Failed(why)) => bail!("cannot read {name}: {why}"),
-            Some(_) => bail!(
+            Some(SourceState::Unknown) => bail!(
                 "{name}: no line of it is in a format that redkey knows\nhint: it reads streams and transcripts of Claude \
                  Code, Codex, Gemini CLI, opencode, pi and Qwen Code, and redkey's own events (`redkey schema`)"
             ),
-            None => bail!("{name} holds no events of a run yet"),
+            _ => bail!("{name} holds no events of a run yet"),
         },
         n => {
             let names: Vec<String> = model.runs().take(20).map(|r| format!("  {}", r.id)).collect();

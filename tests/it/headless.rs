@@ -112,6 +112,18 @@ fn without_a_home_there_is_nowhere_to_look() {
 }
 
 #[test]
+fn an_empty_file_holds_no_events_yet() {
+    let home = Home::new();
+    home.write("empty.jsonl", "");
+    for args in [["show", "empty.jsonl"], ["tail", "empty.jsonl"]] {
+        let output = home.run(&args);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains("empty.jsonl holds no events of a run yet"), "{text}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
 fn a_policy_may_come_from_a_device_but_not_from_a_directory() {
     let home = Home::new();
     home.ok(&["policy", "show", "--policy", "/dev/null"]);
