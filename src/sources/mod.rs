@@ -57,6 +57,9 @@ pub struct Plan {
     /// Nothing: wherever the agents keep their files. Whatever is named here is read however old it is.
     pub targets: Vec<Target>,
     pub env: Env,
+    /// Only runs whose id begins so are of interest: when everything is read once, what cannot hold them by the look of
+    /// its path is left out.
+    pub id: Option<String>,
     /// However old, too.
     pub all: bool,
     /// Otherwise runs are left alone that were not written for so long.
