@@ -170,11 +170,9 @@ impl Decoder {
 
     /// There is nothing more for now. A last line without a line feed is read if it is a whole JSON value.
     pub fn pause(&mut self, batch: &mut Batch) {
-    if !past.told.is_new(adapter.format(), line, scratch) {
-        scratch.clear();
-    }
-    for event in scratch.drain(..) {
-        past.clock.date(event, at, batch);
+        let Self { origin, lines, mind, past, scratch } = self;
+        lines.flush_if(is_whole, |at, line| mind.line(origin, at, line, past, scratch, batch));
+        past.clock.give_up(batch);
     }
 
     /// The source has ended: what is left is the last line. A source that told nothing is unknown now.
@@ -237,22 +235,11 @@ impl Mind {
 
 fn read(adapter: &mut Adapter, at: u64, line: &[u8], past: &mut Past, scratch: &mut Vec<Event>, batch: &mut Batch) {
     adapter.line(line, scratch);
-<<<<<<< HEAD
-    for event in scratch.drain(..) {
-        clock.date(event, at, batch);
-=======
     if !past.told.is_new(adapter.format(), line, scratch) {
         scratch.clear();
     }
-    let clock = &mut past.clock;
-    for mut event in scratch.drain(..) {
-        match (event.at, clock.latest) {
-            (Some(at), _) => clock.told = Some(at),
-            (None, Some(latest)) => event.at = Some(clock.told.unwrap_or(latest)),
-            (None, None) => {}
-        }
-        batch.events.push((event, at));
->>>>>>> c91d3a5 (Do not count lines again that a rewritten file had before)
+    for event in scratch.drain(..) {
+        past.clock.date(event, at, batch);
     }
 }
 
