@@ -1,5 +1,6 @@
 //! Parse, dispatch, exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -12,8 +13,10 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            let mut err = std::io::stderr().lock();
             for (i, line) in format!("{error:#}").lines().enumerate() {
-                eprintln!("{}{}", if i == 0 { "redkey: " } else { "" }, clean(line));
+                // Where even that can't be written, the exit code still tells.
+                let _ = writeln!(err, "{}{}", if i == 0 { "redkey: " } else { "" }, clean(line));
             }
             ExitCode::FAILURE
         }

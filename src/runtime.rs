@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use crossterm::event::{Event as TermEvent, EventStream, KeyCode, KeyEvent, KeyModifiers};
 use futures_util::StreamExt;
+use signal_hook::consts::{SIGCONT, SIGTSTP};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -16,7 +17,7 @@ use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::{Effect, Model, Msg};
 use crate::sources::{Handle, Request};
-use crate::ui::terminal::{Guard, Screen};
+use crate::ui::terminal::{self, Guard, Screen};
 use crate::ui::theme::{Depth, Theme};
 use crate::ui::{Action, Input, Ui};
 
@@ -68,7 +69,15 @@ impl Runtime {
             }
             tokio::select! {
                 biased;
-                Some(signal) = signals.next() => return Ok(Exit::Signal(signal)),
+                Some(signal) = signals.next() => match signal {
+                    Signal::End(number) => return Ok(Exit::Signal(number)),
+                    Signal::Stop => guard.lend(screen, stop_self)?,
+                    // Whoever had the terminal meanwhile left it as they like it.
+                    Signal::Continued => {
+                        guard.retake(screen)?;
+                        dirty = true;
+                    }
+                },
                 key = keys.next() => match key {
                     Some(Ok(event)) => match self.input(event, guard, screen)? {
                         Some(exit) => return Ok(exit),
@@ -153,7 +162,7 @@ impl Runtime {
                 Action::Quit => return Ok(Some(Exit::Quit)),
                 Action::Suspend => guard.lend(screen, stop_self)?,
                 Action::Mouse(on) => guard.set_mouse(on)?,
-                Action::Clear => screen.clear()?,
+                Action::Clear => terminal::clear(screen)?,
                 Action::Theme(name) => match (self.themes)(&name) {
                     Ok(theme) => self.theme = theme.at(self.depth),
                     Err(error) => self.ui.say(Text::new(&format!("{error:#}"))),
@@ -185,8 +194,9 @@ fn is_ctrl(key: &KeyEvent, letter: char) -> bool {
 
 /// Stops this process as Ctrl-Z does in a shell; returns when it is continued.
 fn stop_self() -> std::io::Result<()> {
-    // The default action of SIGTSTP, which raw mode keeps the terminal from sending.
-    signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)
+    // The default action of SIGTSTP, which raw mode keeps the terminal from sending. It is done with SIGSTOP, so no
+    // handler sees it.
+    signal_hook::low_level::emulate_default_handler(SIGTSTP)
 }
 
 /// Ticks fall just after whole seconds, so that all clocks on the screen change together.
@@ -194,11 +204,23 @@ fn until_next_second(now: Stamp) -> Duration {
     Duration::from_millis(1_005 - now.0.rem_euclid(1_000) as u64)
 }
 
-/// Signals that end the program in order.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    /// To end, in order.
+    End(i32),
+    /// To stop, as on Ctrl-Z.
+    Stop,
+    /// Nothing: the process was stopped, and goes on.
+    Continued,
+}
+
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    stop: tokio::signal::unix::Signal,
+    continued: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -208,14 +230,19 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
+            stop: signal(SignalKind::from_raw(SIGTSTP))?,
+            continued: signal(SignalKind::from_raw(SIGCONT))?,
         })
     }
 
-    async fn next(&mut self) -> Option<i32> {
+    async fn next(&mut self) -> Option<Signal> {
         tokio::select! {
-            Some(()) = self.terminate.recv() => Some(15),
-            Some(()) = self.hangup.recv() => Some(1),
-            Some(()) = self.interrupt.recv() => Some(2),
+            biased;
+            Some(()) = self.terminate.recv() => Some(Signal::End(15)),
+            Some(()) = self.hangup.recv() => Some(Signal::End(1)),
+            Some(()) = self.interrupt.recv() => Some(Signal::End(2)),
+            Some(()) = self.stop.recv() => Some(Signal::Stop),
+            Some(()) = self.continued.recv() => Some(Signal::Continued),
             else => None,
         }
     }

@@ -56,6 +56,7 @@ pub fn run(cli: &Cli, setup: &Setup, demo: &DemoArgs) -> Result<u8> {
     let plan = Plan {
         targets: vec![Target::Path(stage.directory.clone())],
         env: setup.env.clone(),
+        id: None,
         all: true,
         active_within: setup.rules.policy.watch.active_within,
         now: clock::now(),

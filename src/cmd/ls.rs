@@ -44,6 +44,7 @@ pub fn run(setup: &Setup, paths: &[PathBuf], all: bool, json: bool, out: &mut dy
         totals.usage.cache_read,
         totals.usage.cache_write
     )?;
+    places(&model, out)?;
     trouble(&model, out)?;
     Ok(())
 }
@@ -116,6 +117,18 @@ fn nothing(model: &Model, out: &mut dyn Write) -> std::io::Result<()> {
         "Start an agent, name a file (`redkey ls PATH`), ask for older runs (`redkey ls --all`), or try `redkey demo`."
     )?;
     trouble(model, out)
+}
+
+/// A place that could not be looked through is said although others hold runs.
+fn places(model: &Model, out: &mut dyn Write) -> std::io::Result<()> {
+    for place in &model.places {
+        let Some(why) = &place.trouble else { continue };
+        // A file's own trouble is told with the files.
+        if !model.sources.iter().any(|source| source.name == place.path) {
+            writeln!(out, "{}: {why}", place.path)?;
+        }
+    }
+    Ok(())
 }
 
 /// What could not be read is said, not hidden.

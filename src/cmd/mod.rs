@@ -52,11 +52,15 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
     let code = match &cli.command {
         Some(Command::Schema) => schema(&mut out)?,
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(*shell, &mut Cli::command(), "redkey", &mut out);
+            let mut script = Vec::new(); // what generates it panics when its reader has left
+            clap_complete::generate(*shell, &mut Cli::command(), "redkey", &mut script);
+            out.write_all(&script)?;
             0
         }
         Some(Command::Man) => {
-            clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            out.write_all(&page)?;
             0
         }
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
@@ -124,10 +128,13 @@ fn schema(out: &mut dyn Write) -> Result<u8> {
     Ok(0)
 }
 
-/// A screen needs a terminal; without one, the plain way is named.
+/// A screen needs a terminal that can draw one; without, the plain way is named.
 fn needs_terminal(plain: &str) -> Result<()> {
-    if std::io::stdout().is_terminal() {
-        return Ok(());
+    if !std::io::stdout().is_terminal() {
+        anyhow::bail!("standard output is not a terminal, so there is no screen to draw\nhint: {plain}");
     }
-    anyhow::bail!("standard output is not a terminal, so there is no screen to draw\nhint: {plain}")
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        anyhow::bail!("this terminal cannot draw a screen (TERM=dumb)\nhint: {plain}");
+    }
+    Ok(())
 }

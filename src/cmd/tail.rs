@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Setup, read};
 use crate::clock;
+use crate::domain::event::RunId;
 use crate::domain::run::Run;
 use crate::domain::statement::{Charge, Factors, Rule};
 use crate::domain::time::{Span, Stamp};
@@ -20,28 +21,28 @@ pub fn run(setup: &Setup, name: &str, follow: bool, json: bool, out: &mut dyn Wr
         return follow_plan(setup, read::plan(setup, &[path.to_owned()], true)?, None, json, out);
     }
     if follow {
-        let (_, _) = read::one_run(setup, name)?; // says so now if there is no such run
-        return follow_plan(setup, read::plan(setup, &[], true)?, Some(name), json, out);
+        let (id, _) = read::one_id(setup, name)?; // says so now if there is no such run
+        return follow_plan(setup, read::plan(setup, &[], true)?, Some(id), json, out);
     }
-    let mut printer = Printer { json, seen: Default::default() };
-    let mut failed = Ok(());
-    let plan = if path.exists() {
-        read::plan(setup, &[path.to_owned()], true)?
+    let (plan, wanted) = if path.exists() {
+        (read::plan(setup, &[path.to_owned()], true)?, None)
     } else {
-        read::one_run(setup, name)?;
-        read::plan(setup, &[], true)?
+        let (id, plan) = read::one_id(setup, name)?;
+        (plan, Some(id))
     };
-    let wanted = (!path.exists()).then_some(name);
+    let mut printer = Printer { json, wanted, seen: Vec::new() };
+    let mut failed = Ok(());
     let mut model = read::model(setup);
     let now = plan.now;
     sources::read_now(&plan, &mut |msg| {
         each_event(&mut model, msg, now, |model| {
             if failed.is_ok() {
-                failed = printer.news(model, wanted, out);
+                failed = printer.news(model, out);
             }
         });
     });
     failed?;
+    printer.rest(&model, out)?;
     if model.runs().len() == 0 {
         read::one_run(setup, name)?; // the error says why
     }
@@ -49,18 +50,18 @@ pub fn run(setup: &Setup, name: &str, follow: bool, json: bool, out: &mut dyn Wr
 }
 
 /// Lines go out as they come in, until the sources end or (for one run) it has ended.
-fn follow_plan(setup: &Setup, plan: Plan, wanted: Option<&str>, json: bool, out: &mut dyn Write) -> Result<()> {
+fn follow_plan(setup: &Setup, plan: Plan, wanted: Option<RunId>, json: bool, out: &mut dyn Write) -> Result<()> {
     let ends_with_input = plan.targets.iter().any(|t| matches!(t, sources::Target::Stdin));
     let (tx, mut rx) = mpsc::channel(64);
     let _watcher = sources::spawn(plan, tx)?;
     let mut model = read::model(setup);
-    let mut printer = Printer { json, seen: Default::default() };
+    let mut printer = Printer { json, wanted, seen: Vec::new() };
     while let Some(batch) = rx.blocking_recv() {
         for msg in batch {
             let mut result = Ok(());
             each_event(&mut model, msg, clock::now(), |model| {
                 if result.is_ok() {
-                    result = printer.news(model, wanted, out);
+                    result = printer.news(model, out);
                 }
             });
             result?;
@@ -74,12 +75,12 @@ fn follow_plan(setup: &Setup, plan: Plan, wanted: Option<&str>, json: bool, out:
         let ended = !ends_with_input
             && model.progress.is_done()
             && model.runs().len() > 0
-            && model.runs().filter(|r| wanted.is_none_or(|n| read::is_named(r, n))).all(|r| r.outcome.is_some());
+            && model.runs().filter(|run| printer.wants(run)).all(|run| run.outcome.is_some());
         if (ends_with_input && closed) || ended {
             break;
         }
     }
-    Ok(())
+    Ok(printer.rest(&model, out)?)
 }
 
 /// Applies events one at a time, so that no charge scrolls away unprinted.
@@ -99,19 +100,38 @@ fn each_event(model: &mut Model, msg: Msg, now: Stamp, mut after: impl FnMut(&Mo
 
 struct Printer {
     json: bool,
+    /// The run whose lines are printed; `None`: all.
+    wanted: Option<RunId>,
     /// Lines printed, per run.
     seen: Vec<u64>,
 }
 
 impl Printer {
-    fn news(&mut self, model: &Model, wanted: Option<&str>, out: &mut dyn Write) -> std::io::Result<()> {
-        for run in model.runs().filter(|run| wanted.is_none_or(|name| read::is_named(run, name))) {
+    fn wants(&self, run: &Run) -> bool {
+        self.wanted.as_ref().is_none_or(|id| run.id == *id)
+    }
+
+    /// Prints what is new and stays as it is: wall time still grows its line, so that waits.
+    fn news(&mut self, model: &Model, out: &mut dyn Write) -> std::io::Result<()> {
+        self.print(model, |run| run.statement.settled(), out)
+    }
+
+    /// Nothing follows: prints the lines that waited.
+    fn rest(&mut self, model: &Model, out: &mut dyn Write) -> std::io::Result<()> {
+        self.print(model, |run| run.statement.written(), out)?;
+        out.flush()
+    }
+
+    fn print(&mut self, model: &Model, ready: fn(&Run) -> u64, out: &mut dyn Write) -> std::io::Result<()> {
+        for run in model.runs() {
+            if !self.wants(run) {
+                continue;
+            }
             let number = run.number as usize;
             if self.seen.len() <= number {
                 self.seen.resize(number + 1, 0);
             }
-            // The newest line may still grow (wall time), so it waits for the next one.
-            let ready = run.statement.written().saturating_sub(u64::from(run.outcome.is_none()));
+            let ready = ready(run);
             let fresh = ready.saturating_sub(self.seen[number]) as usize;
             for charge in run.statement.since(self.seen[number]).take(fresh) {
                 if self.json {

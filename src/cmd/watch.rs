@@ -1,8 +1,8 @@
 //! `redkey` and `redkey watch`: the screen over live runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, anyhow};
 use tokio::sync::mpsc;
 
 use super::{Setup, needs_terminal, read};
@@ -77,13 +77,20 @@ fn theme_finder(dirs: Option<config::Dirs>) -> ThemeFinder {
             return Ok(theme);
         }
         let path = if name.contains(['/', '.']) { PathBuf::from(name) } else { own.join(format!("{name}.toml")) };
-        let text = std::fs::read_to_string(&path).with_context(|| {
-            let names: Vec<&str> = Theme::names().collect();
-            format!("no theme {name} at {}\nhint: {}, or a file", path.display(), names.join(", "))
-        })?;
+        let text = std::fs::read_to_string(&path).map_err(|error| no_theme(&path, &error))?;
         let lookup = |parent: &str| std::fs::read_to_string(own.join(format!("{parent}.toml"))).ok();
         Ok(Theme::parse(&text, &lookup)?)
     })
+}
+
+/// Why there is no theme at `path`; what there is instead, if the file is not there.
+fn no_theme(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let path = path.display();
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return anyhow!("cannot read the theme {path}: {error}");
+    }
+    let names: Vec<&str> = Theme::names().collect();
+    anyhow!("there is no theme {path}\nhint: {}, or a file", names.join(", "))
 }
 
 /// Does the locale say UTF-8? POSIX order: LC_ALL, LC_CTYPE, LANG. Unset is taken as yes: most terminals are.

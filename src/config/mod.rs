@@ -157,7 +157,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
 }
 
 fn read(name: Name, path: &Path, shown: &str, must_exist: bool) -> Result<Option<Layer>, Problem> {
-    match places::read(path, shown)? {
+    match places::read(path, shown, must_exist)? {
         Some(text) => Layer::parse(name, shown, &text).map(Some),
         None if must_exist => Err(Problem::of(shown, "there is no such file")),
         None => Ok(None),

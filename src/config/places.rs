@@ -1,5 +1,6 @@
 //! Which files are looked at.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
@@ -26,21 +27,27 @@ pub fn project_dirs(dir: &Path, home: Option<&Path>) -> Vec<PathBuf> {
     vec![dir]
 }
 
-/// Text of a policy file; `None` if there is none.
-pub fn read(path: &Path, shown: &str) -> Result<Option<String>, Problem> {
+/// Text of a policy file; `None` if there is none. One that was `named` may be a pipe or a device, too.
+pub fn read(path: &Path, shown: &str, named: bool) -> Result<Option<String>, Problem> {
     let meta = match std::fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(Problem::of(shown, error.to_string())),
     };
-    // Opening a pipe would wait for its writer.
-    if !meta.is_file() {
+    if meta.is_dir() {
+        return Err(Problem::of(shown, "is a directory, not a file"));
+    }
+    // Opening a pipe waits for its writer, so nobody may leave one where a project's file is looked for.
+    if !meta.is_file() && !named {
         return Err(Problem::of(shown, "is not a file"));
     }
-    if meta.len() > MAX_FILE {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|error| Problem::of(shown, error.to_string()))?;
+    if bytes.len() as u64 > MAX_FILE {
         return Err(Problem::of(shown, "is larger than 1 MiB, which no policy is"));
     }
-    let bytes = std::fs::read(path).map_err(|error| Problem::of(shown, error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
@@ -83,10 +90,14 @@ mod tests {
         let tmp = tempfile::tempdir().expect("a directory");
         let path = |name: &str| tmp.path().join(name);
         std::fs::write(path("latin"), b"a = 1\n# caf\xe9\n").expect("written");
-        assert_eq!(read(&path("absent"), "x"), Ok(None));
-        assert_eq!(read(&path("latin").join("below"), "x"), Ok(None));
-        assert!(read(tmp.path(), "x").is_err_and(|p| p.message == "is not a file"));
-        let problem = read(&path("latin"), "x").expect_err("not UTF-8");
+        assert_eq!(read(&path("absent"), "x", false), Ok(None));
+        assert_eq!(read(&path("latin").join("below"), "x", false), Ok(None));
+        assert!(read(tmp.path(), "x", true).is_err_and(|p| p.message == "is a directory, not a file"));
+        let null = Path::new("/dev/null");
+        assert!(read(null, "x", false).is_err_and(|p| p.message == "is not a file"));
+        assert_eq!(read(null, "x", true), Ok(Some(String::new())));
+        assert!(read(Path::new("/dev/zero"), "x", true).is_err_and(|p| p.message.contains("1 MiB")));
+        let problem = read(&path("latin"), "x", false).expect_err("not UTF-8");
         assert!(problem.to_string().starts_with("x:2:6: is not UTF-8"), "{problem}");
     }
 }

@@ -114,19 +114,22 @@ pub struct Statement {
     lines: VecDeque<Charge>,
     /// How many lines there have ever been; the newest line has number `written`.
     written: u64,
+    /// The newest line grows no more.
+    closed: bool,
     sums: [Span; Rule::COUNT],
     keep: usize,
 }
 
 impl Statement {
     pub fn new(keep: usize) -> Self {
-        Self { lines: VecDeque::new(), written: 0, sums: [Span::ZERO; Rule::COUNT], keep }
+        Self { lines: VecDeque::new(), written: 0, closed: true, sums: [Span::ZERO; Rule::COUNT], keep }
     }
 
-    /// Appends a line. Wall time that follows wall time of the same branch grows that line instead.
+    /// Appends a line. Wall time that follows wall time grows that line instead, until it is closed.
     pub fn push(&mut self, charge: Charge) {
         self.sums[charge.rule as usize] += charge.amount;
-        if charge.rule == Rule::Wall
+        if !self.closed
+            && charge.rule == Rule::Wall
             && let Some(last) = self.lines.back_mut()
             && last.rule == Rule::Wall
         {
@@ -134,9 +137,20 @@ impl Statement {
             last.at = charge.at;
             return;
         }
+        self.closed = charge.rule != Rule::Wall;
         self.lines.push_back(charge);
         self.written += 1;
         self.trim_to(self.keep);
+    }
+
+    /// Work is over for now: wall time that may follow is a line of its own.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Lines that stay as they are: all, or all but the newest.
+    pub fn settled(&self) -> u64 {
+        self.written - u64::from(!self.closed)
     }
 
     /// Forgets all but the newest `keep` lines; sums stay.
@@ -175,5 +189,35 @@ impl Statement {
     /// What each rule took in all.
     pub fn sum(&self, rule: Rule) -> Span {
         self.sums[rule as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_time_grows_its_line_until_the_line_is_closed() {
+        let mut statement = Statement::new(10);
+        let charge = |rule| Charge {
+            at: Stamp(0),
+            amount: Span(10),
+            rule,
+            branch: 0,
+            factors: Factors::NONE,
+            what: Text::default(),
+        };
+        statement.close();
+        assert_eq!(statement.settled(), 0);
+        statement.push(charge(Rule::Wall));
+        statement.push(charge(Rule::Wall));
+        assert_eq!((statement.written(), statement.settled()), (1, 0));
+        statement.close();
+        assert_eq!(statement.settled(), 1);
+        statement.push(charge(Rule::Wall));
+        assert_eq!((statement.written(), statement.settled()), (2, 1));
+        statement.push(charge(Rule::Read));
+        assert_eq!((statement.written(), statement.settled()), (3, 3));
+        assert_eq!(statement.lines().map(|c| c.amount.0).collect::<Vec<_>>(), [20, 10, 10]);
     }
 }

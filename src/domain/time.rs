@@ -40,7 +40,8 @@ impl Span {
         Self(i64::try_from(product).unwrap_or(if product < 0 { i64::MIN } else { i64::MAX }))
     }
 
-    /// Parses what people write: `30m`, `1h30m`, `90s`, `1d`, `250ms`, `1.5h`; a sign and spaces are allowed.
+    /// Parses what people write: `30m`, `1h30m`, `90s`, `1d`, `250ms`, `1.5h`; a sign and spaces are allowed, a unit
+    /// twice is not.
     pub fn parse(text: &str) -> Result<Self, String> {
         let bad = || format!("`{text}` is not a length of time; write it like 30m, 1h30m or 90s");
         let (negative, mut rest) = match text.trim().strip_prefix('-') {
@@ -51,6 +52,7 @@ impl Span {
             return Err(bad());
         }
         let mut total = 0f64;
+        let mut units = Vec::new();
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
             let amount: f64 = rest[..digits].parse().map_err(|_| bad())?;
@@ -65,6 +67,10 @@ impl Span {
                 "w" => 604_800e3,
                 _ => return Err(bad()),
             };
+            if units.contains(&unit) {
+                return Err(bad());
+            }
+            units.push(unit);
             total += amount * unit;
             rest = rest[unit_end..].trim_start();
         }
@@ -224,7 +230,7 @@ mod tests {
         ] {
             assert_eq!(Span::parse(text), Ok(Span(ms)), "{text}");
         }
-        for text in ["", "30", "m", "1x", "1h-3m", "9999999d", "1..5h"] {
+        for text in ["", "30", "m", "1x", "1h-3m", "9999999d", "1..5h", "1h1h", "1m2s3min"] {
             assert!(Span::parse(text).is_err(), "{text}");
         }
     }

@@ -162,7 +162,11 @@ mod chunking {
         let body = prop_oneof![
             Just(Body::Prompt { text: "go".into() }),
             "[a-c]".prop_map(|id| call("", &id).0.body),
-            "[a-c]".prop_map(|id| Body::ToolResult { key: Key::of(&[&id]), failure: Failure::Flagged, text: "x".into() }),
+            "[a-c]".prop_map(|id| Body::ToolResult {
+                key: Key::of(&[&id]),
+                failure: Failure::Flagged,
+                text: "x".into()
+            }),
             ("[a-e]", 0u64..900).prop_map(|(id, output)| answer("", &id, output).0.body),
             Just(Body::TurnEnded),
             Just(Body::ApprovalAsked { text: "?".into() }),

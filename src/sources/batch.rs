@@ -4,10 +4,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::discover::{Finder, is_pipe};
+use super::env::Layout;
 use super::group::Group;
 use super::merge::Merge;
 use super::source::{Cx, Registry};
 use super::tail::CHUNK;
+use super::walk::Found;
 use super::{Plan, Target, pipe};
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
@@ -29,7 +31,10 @@ enum Piece {
 /// are read too. The order of messages depends on nothing but the files.
 pub fn read_now(plan: &Plan, sink: &mut dyn FnMut(Msg)) {
     let mut finder = Finder::new(plan);
-    let looked = finder.look(plan.now);
+    let mut looked = finder.look(plan.now);
+    if let Some(id) = &plan.id {
+        looked.groups.retain(|group| may_hold(group, id));
+    }
     let mut places: Vec<_> = looked.places.into_iter().map(|(_, place)| place).collect();
     sink(Msg::Looked(places.clone()));
     let cutoff = finder.cutoff(plan.now);
@@ -63,6 +68,12 @@ pub fn read_now(plan: &Plan, sink: &mut dyn FnMut(Msg)) {
         sink(Msg::Looked(places));
     }
     read_pipes(plan, registry, sink);
+}
+
+/// Whether a run may be among these files whose id begins with `id`. These two agents name files after it.
+fn may_hold(group: &Group, id: &str) -> bool {
+    let named = |file: &Found| matches!(file.layout, Layout::Claude | Layout::Codex);
+    group.files.iter().any(|file| !named(file) || file.path.to_string_lossy().contains(id))
 }
 
 fn read_pipes(plan: &Plan, mut number: u32, sink: &mut dyn FnMut(Msg)) {

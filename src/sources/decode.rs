@@ -3,6 +3,7 @@
 use serde::de::IgnoredAny;
 
 use super::lines::{Lines, MAX_LINE};
+use super::told::Told;
 use crate::adapters::{self, Adapter, Format, SNIFF_LINES};
 use crate::domain::event::Event;
 use crate::domain::text::Text;
@@ -38,7 +39,7 @@ pub struct Decoder {
     origin: adapters::Origin,
     lines: Lines,
     mind: Mind,
-    clock: Fallback,
+    past: Past,
     scratch: Vec<Event>,
 }
 
@@ -46,6 +47,13 @@ enum Mind {
     Sniffing(Vec<(u64, Box<[u8]>)>),
     Reading(Box<Adapter>),
     Unknown,
+}
+
+/// What is known of the lines read so far.
+#[derive(Default)]
+struct Past {
+    clock: Fallback,
+    told: Told,
 }
 
 /// Which time an event gets when its line says none and it was not read as it happened.
@@ -103,21 +111,29 @@ impl Decoder {
             origin,
             lines: Lines::default(),
             mind: Mind::Sniffing(Vec::new()),
-            clock: Fallback::default(),
+            past: Past::default(),
             scratch: Vec::new(),
         }
     }
 
-    /// Starts over: what comes next is another content of the same source.
+    /// Starts over: what comes next is another content of the same source, read without regard to what it said before.
     pub fn restart(&mut self) {
-        let latest = self.clock.latest;
+        let latest = self.past.clock.latest;
         *self = Self::new(std::mem::take(&mut self.origin));
-        self.clock.latest = latest;
+        self.past.clock.latest = latest;
+    }
+
+    /// Starts over with another content of the same source. Lines that the old one had too are not passed on again.
+    pub fn start_over(&mut self) {
+        let mut told = std::mem::take(&mut self.past.told);
+        told.start_over();
+        self.restart();
+        self.past.told = told;
     }
 
     /// What comes next was written by `latest` at the latest; `None`: it is read as it is written.
     pub fn set_latest(&mut self, latest: Option<Stamp>) {
-        self.clock.latest = latest;
+        self.past.clock.latest = latest;
     }
 
     /// No line said what this is, and no more will be looked at.
@@ -140,39 +156,39 @@ impl Decoder {
     /// The next bytes.
     pub fn feed(&mut self, bytes: &[u8], batch: &mut Batch) {
         batch.bytes += bytes.len() as u64;
-        let Self { origin, lines, mind, clock, scratch } = self;
-        lines.push(bytes, |at, line| mind.line(origin, at, line, clock, scratch, batch));
+        let Self { origin, lines, mind, past, scratch } = self;
+        lines.push(bytes, |at, line| mind.line(origin, at, line, past, scratch, batch));
         batch.skipped += lines.take_skipped();
     }
 
     /// One whole line that stands at `at`.
     pub fn feed_line(&mut self, at: u64, line: &[u8], batch: &mut Batch) {
-        let Self { origin, mind, clock, scratch, .. } = self;
+        let Self { origin, mind, past, scratch, .. } = self;
         batch.bytes += line.len() as u64;
-        mind.line(origin, at, line, clock, scratch, batch);
+        mind.line(origin, at, line, past, scratch, batch);
     }
 
     /// There is nothing more for now. A last line without a line feed is read if it is a whole JSON value.
     pub fn pause(&mut self, batch: &mut Batch) {
-        let Self { origin, lines, mind, clock, scratch } = self;
-        lines.flush_if(is_whole, |at, line| mind.line(origin, at, line, clock, scratch, batch));
-        clock.give_up(batch);
+        let Self { origin, lines, mind, past, scratch } = self;
+        lines.flush_if(is_whole, |at, line| mind.line(origin, at, line, past, scratch, batch));
+        past.clock.give_up(batch);
     }
 
     /// The source has ended: what is left is the last line. A source that told nothing is unknown now.
     pub fn finish(&mut self, batch: &mut Batch) {
-        let Self { origin, lines, mind, clock, scratch } = self;
-        lines.finish(|at, line| mind.line(origin, at, line, clock, scratch, batch));
+        let Self { origin, lines, mind, past, scratch } = self;
+        lines.finish(|at, line| mind.line(origin, at, line, past, scratch, batch));
         batch.skipped += lines.take_skipped();
         match mind {
             Mind::Sniffing(held) if !held.is_empty() => mind.give_up(batch),
             Mind::Reading(adapter) => {
                 adapter.finish(scratch);
-                tell(0, clock, scratch, batch);
+                tell(0, past, scratch, batch);
             }
             _ => {}
         }
-        clock.give_up(batch);
+        past.clock.give_up(batch);
     }
 }
 
@@ -182,7 +198,7 @@ impl Mind {
         origin: &adapters::Origin,
         at: u64,
         line: &[u8],
-        clock: &mut Fallback,
+        past: &mut Past,
         scratch: &mut Vec<Event>,
         batch: &mut Batch,
     ) {
@@ -191,7 +207,7 @@ impl Mind {
         }
         batch.lines += 1;
         match self {
-            Mind::Reading(adapter) => read(adapter, at, line, clock, scratch, batch),
+            Mind::Reading(adapter) => read(adapter, at, line, past, scratch, batch),
             Mind::Unknown => {}
             Mind::Sniffing(held) => {
                 let format = adapters::sniff(line);
@@ -199,7 +215,7 @@ impl Mind {
                 if let Some(format) = format {
                     let mut adapter = Box::new(Adapter::new(format, origin));
                     for (at, line) in held.drain(..) {
-                        read(&mut adapter, at, &line, clock, scratch, batch);
+                        read(&mut adapter, at, &line, past, scratch, batch);
                     }
                     *self = Mind::Reading(adapter);
                     batch.state = Some(SourceState::Reading(format));
@@ -222,22 +238,18 @@ impl Mind {
     }
 }
 
-fn read(
-    adapter: &mut Adapter,
-    at: u64,
-    line: &[u8],
-    clock: &mut Fallback,
-    scratch: &mut Vec<Event>,
-    batch: &mut Batch,
-) {
+fn read(adapter: &mut Adapter, at: u64, line: &[u8], past: &mut Past, scratch: &mut Vec<Event>, batch: &mut Batch) {
     adapter.line(line, scratch);
-    tell(at, clock, scratch, batch);
+    if !past.told.is_new(adapter.format(), line, scratch) {
+        scratch.clear();
+    }
+    tell(at, past, scratch, batch);
 }
 
 /// Passes on what the line at `at` brought.
-fn tell(at: u64, clock: &mut Fallback, scratch: &mut Vec<Event>, batch: &mut Batch) {
+fn tell(at: u64, past: &mut Past, scratch: &mut Vec<Event>, batch: &mut Batch) {
     for event in scratch.drain(..) {
-        clock.date(event, at, batch);
+        past.clock.date(event, at, batch);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - [`env`], [`walk`], [`group`], [`discover`] — where to look, what is there, which files are one run;
 //! - [`lines`], [`decode`] — bytes become lines become events (pure);
-//! - [`tail`], [`opencode`], [`pipe`] — one file, one database, one pipe;
+//! - [`tail`], [`opencode`], [`pipe`] — one file, one database, one pipe; [`told`] — what a file said before;
 //! - [`source`], [`merge`], [`pool`] — one numbered source, the files of one run in order of time, all of them;
 //! - [`notice`], [`inbox`], [`watch`] — the thread that follows; [`batch`] — everything once, for plain commands;
 //! - [`history`], [`pretty`] — reading again what was read before.
@@ -25,6 +25,7 @@ mod source;
 mod tail;
 #[cfg(test)]
 mod testkit;
+mod told;
 mod walk;
 mod watch;
 
@@ -56,6 +57,9 @@ pub struct Plan {
     /// Nothing: wherever the agents keep their files. Whatever is named here is read however old it is.
     pub targets: Vec<Target>,
     pub env: Env,
+    /// Only runs whose id begins so are of interest: when everything is read once, what cannot hold them by the look of
+    /// its path is left out.
+    pub id: Option<String>,
     /// However old, too.
     pub all: bool,
     /// Otherwise runs are left alone that were not written for so long.

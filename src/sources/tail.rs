@@ -273,8 +273,9 @@ impl Tail {
         Ok(Step::Idle)
     }
 
+    /// The content is another one: it is read from its start, for what the old one did not say.
     fn restart(&mut self) {
-        self.decoder.restart();
+        self.decoder.start_over();
         self.offset = 0;
         self.trace.clear();
     }

@@ -65,6 +65,7 @@ impl Home {
         Plan {
             targets: targets.iter().cloned().map(Target::Path).collect(),
             env: Env { home: Some(self.path().to_owned()), ..Env::default() },
+            id: None,
             all: false,
             active_within: Span::mins(60),
             now: self.now(),

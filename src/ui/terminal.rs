@@ -5,7 +5,9 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+};
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -29,8 +31,7 @@ impl Guard {
         install_panic_hook();
         let guard = Self { mouse };
         guard.enter()?;
-        let screen = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-        Ok((guard, screen))
+        Ok((guard, blank()?))
     }
 
     fn enter(&self) -> io::Result<()> {
@@ -55,8 +56,17 @@ impl Guard {
         give_back()?;
         let stopped = stop();
         self.enter()?;
-        screen.clear()?;
+        clear(screen)?;
         stopped
+    }
+
+    /// Takes the terminal again after the process was stopped without a warning and continued. Does no harm to one that
+    /// is still ours. The next frame draws everything.
+    pub fn retake(&self, screen: &mut Screen) -> io::Result<()> {
+        // Whatever modes it has by now: raw mode is only entered from those that were found at first.
+        disable_raw_mode()?;
+        self.enter()?;
+        clear(screen)
     }
 
     /// Names the window. Only clean text can get there.
@@ -70,6 +80,19 @@ impl Drop for Guard {
         // Nothing can be done about a terminal that has gone away.
         let _ = give_back();
     }
+}
+
+/// A screen with nothing on it so far.
+fn blank() -> io::Result<Screen> {
+    Terminal::new(CrosstermBackend::new(io::stdout()))
+}
+
+/// Wipes the screen; the next frame draws everything. (The library's own way asks the terminal where its cursor is, and
+/// some never answer.)
+pub fn clear(screen: &mut Screen) -> io::Result<()> {
+    execute!(io::stdout(), Clear(ClearType::All))?;
+    *screen = blank()?;
+    Ok(())
 }
 
 /// Undoes everything that [`Guard::take`] did; once, however often it is called.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -90,6 +91,37 @@ impl Screen {
                 Err(_) => panic!("never saw {what}; the screen was:\n{text}"),
             }
         }
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.process_id().expect("a process").to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill starts");
+        assert!(sent.success());
+    }
+
+    /// Sends a signal until `sequence` reaches the terminal once more: one that comes too early says nothing.
+    pub fn signal_until(&mut self, signal: &str, sequence: &str) {
+        let count = |raw: &[u8]| String::from_utf8_lossy(raw).matches(sequence).count();
+        let before = count(&self.raw);
+        for _ in 0..PATIENCE.as_millis() / 100 {
+            self.signal(signal);
+            while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(100)) {
+                self.raw.extend_from_slice(&bytes);
+                self.terminal.process(&bytes);
+            }
+            if count(&self.raw) > before {
+                return;
+            }
+        }
+        panic!("{sequence:?} was never seen after {signal}");
+    }
+
+    /// The terminal's modes as a shell wants them, set behind the program's back.
+    pub fn make_cooked(&self) {
+        let tty = self.master.tty_name().expect("a name");
+        let done = Command::new("stty").arg("-F").arg(tty).arg("sane").status().expect("stty starts");
+        assert!(done.success());
     }
 
     /// Waits for the end; the exit code.

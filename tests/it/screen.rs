@@ -138,3 +138,43 @@ fn escape_sequences_in_every_field_reach_no_terminal() {
         assert!(!printed.contains(['\u{202e}', '\u{200b}']), "{args:?} prints hidden characters");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_screen_that_was_stopped_comes_back_whole() {
+    let (enter, leave) = ("\x1b[?1049h", "\x1b[?1049l");
+    let home = Home::new();
+    let mut screen = Screen::open(home.path(), &[], 100, 30, &[]);
+    screen.wait("the screen", |t| t.contains("redkey demo"));
+    screen.signal_until("TSTP", leave);
+    screen.make_cooked();
+    screen.signal_until("CONT", enter);
+    screen.wait("the screen again", |t| t.contains("redkey demo"));
+    screen.signal("STOP");
+    screen.make_cooked();
+    screen.signal_until("CONT", enter);
+    screen.wait("the screen once more", |t| t.contains("redkey demo"));
+    screen.press("\x0c"); // wiped and drawn anew, without an answer from the terminal
+    screen.press("q");
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
+fn a_terminal_that_cannot_draw_gets_no_screen() {
+    let home = Home::new();
+    let mut screen = Screen::open(home.path(), &[], 100, 30, &[("TERM", "dumb")]);
+    screen.wait("an error", |t| t.contains("TERM=dumb") && t.contains("redkey ls"));
+    assert_eq!(screen.end(), 1);
+}
+
+#[test]
+fn a_theme_that_cannot_be_read_says_why() {
+    let home = Home::new();
+    home.write("th.toml", b"# caf\xe9\n");
+    let mut screen = Screen::open(home.path(), &["--theme", "th.toml"], 100, 30, &[]);
+    screen.wait("why", |t| t.contains("cannot read the theme th.toml: stream did not contain valid UTF-8"));
+    assert_eq!(screen.end(), 1);
+    let mut screen = Screen::open(home.path(), &["--theme", "no.toml"], 100, 30, &[]);
+    screen.wait("a hint", |t| t.contains("there is no theme no.toml") && t.contains("hint: "));
+    assert_eq!(screen.end(), 1);
+}

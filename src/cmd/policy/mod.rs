@@ -78,7 +78,8 @@ fn read_files(loaded: &Loaded) -> String {
 pub fn path(sources: &Sources, out: &mut dyn Write) -> io::Result<()> {
     match sources.user_file() {
         Some((path, named)) => {
-            let state = match (path.is_file(), named) {
+            let is_there = if named { path.exists() && !path.is_dir() } else { path.is_file() };
+            let state = match (is_there, named) {
                 (true, _) => "read",
                 (false, true) => "named by --policy or REDKEY_POLICY, but not there",
                 (false, false) => "not there; put your own lines here",

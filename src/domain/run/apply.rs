@@ -115,6 +115,7 @@ impl Run {
     /// The run's own turn is over; its subagents may be in the middle of something.
     fn rest(&mut self, phase: Phase) {
         self.pending.retain(|p| p.branch != 0);
+        self.statement.close();
         self.phase = phase;
         let is_open = |p: &Pending| self.branches[usize::from(p.branch)].ended.is_none();
         self.background = self.pending.iter().any(is_open);

@@ -145,3 +145,19 @@ fn a_device_is_read_like_a_pipe() {
     assert_eq!(model.sources.len(), 1);
     assert_eq!(model.sources[0].state, SourceState::Closed);
 }
+
+#[test]
+fn a_run_that_is_looked_for_by_its_id_spares_the_files_that_are_named_after_others() {
+    let home = home();
+    for (id, agents) in [
+        ("4a2cbbe5", &["claude", "gemini", "pi", "qwen"][..]),
+        ("01a208d2", &["codex", "gemini", "pi", "qwen"]),
+        ("", &["claude", "codex", "gemini", "pi", "qwen"]),
+    ] {
+        let model = model(read(&Plan { id: Some(id.to_owned()), ..home.plan(&[]) }), home.now());
+        let mut read: Vec<_> = model.runs().map(|run| run.id.agent.name()).collect();
+        read.sort_unstable();
+        assert_eq!(read, agents, "{id}");
+        assert!(model.progress.is_done());
+    }
+}

@@ -183,3 +183,25 @@ fn reading_changes_nothing_about_the_file() {
     b.append(b"two\n");
     assert_eq!(b.read().lines, 1);
 }
+
+#[test]
+fn lines_that_come_again_after_a_truncation_are_not_passed_on_again() {
+    let line =
+        |kind: &str, rest: &str| format!("{{\"redkey\":1,\"run\":\"r\",\"ts\":1000,\"type\":\"{kind}\"{rest}}}\n");
+    let error = line("api_error", r#","text":"busy""#);
+    let answer = line("model_call", r#","model":"m","output_tokens":10"#);
+    let decision = line("decision", r#","text":"d","before":8,"after":2"#);
+    let base = [line("prompt", ""), error.clone(), error.clone(), answer, decision].concat();
+    let mut b = Bench::new(Kind::Lines);
+    b.write(base.as_bytes());
+    assert_eq!(b.read().events.len(), 5);
+    let part: String = base.split_inclusive('\n').take(3).collect();
+    b.write(part.as_bytes());
+    assert_eq!(b.read().events.len(), 0, "truncated");
+    b.write(base.as_bytes());
+    assert_eq!(b.read().events.len(), 0, "written again");
+    b.replace(format!("{error}{base}").as_bytes());
+    assert_eq!(b.read().events.len(), 1, "a third error is new, and nothing else");
+    b.append(line("run_ended", "").as_bytes());
+    assert_eq!(b.read().events.len(), 1);
+}
