@@ -4,8 +4,8 @@
 //! remember between lines of one source (ids, cumulative counters), never fails, and reports what it can't read
 //! as [`Body::Unparsed`]. Lines of kinds it doesn't know are normal: newer versions add some.
 
-mod claude;
-mod codex;
+pub(crate) mod claude;
+pub(crate) mod codex;
 mod gemini;
 #[cfg(test)]
 mod harness;
@@ -18,6 +18,7 @@ mod pi;
 mod qwen;
 #[cfg(test)]
 mod testkit;
+pub(crate) mod walk;
 
 use std::borrow::Cow;
 use std::sync::Arc;
