@@ -5,7 +5,7 @@
 //! little-endian; each part has a checksum.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::SessionTotals;
@@ -80,7 +80,7 @@ impl Cache {
         let mut r = Reader(header.strip_prefix(&MAGIC)?);
         let (length, sum) = (r.fixed()?, r.fixed()?);
         let facts = (HEADER as u64 + length, r.fixed()?, r.fixed()?);
-        let bytes = part(&mut file, (HEADER as u64, length, sum))?;
+        let bytes = read(&mut file, HEADER as u64, length).filter(|bytes| checksum(bytes) == sum)?;
         let mut r = Reader(bytes.strip_prefix(salt)?);
         let summary = Summary::read(&mut r)?;
         Some(Self { summary, file, facts })
@@ -88,34 +88,58 @@ impl Cache {
 
     /// The second part.
     pub fn facts(&mut self) -> Option<Vec<u8>> {
-        part(&mut self.file, self.facts)
+        let (start, length, sum) = self.facts;
+        let bytes = read(&mut self.file, start, length)?;
+        let places = self.summary.rows.iter().map(|row| slice(&bytes, row.place));
+        let pieces: Vec<&[u8]> = places.collect::<Option<_>>()?;
+        (sum_of(&pieces) == sum).then_some(bytes)
     }
 }
 
-fn part(file: &mut File, (start, length, sum): (u64, u64, u64)) -> Option<Vec<u8>> {
+/// The bytes at a row's place in the second part.
+pub fn slice(bytes: &[u8], place: (u64, u64)) -> Option<&[u8]> {
+    let start = usize::try_from(place.0).ok()?;
+    bytes.get(start..start.checked_add(usize::try_from(place.1).ok()?)?)
+}
+
+/// The second part's checksum, which needs no copy of its pieces side by side.
+fn sum_of(pieces: &[&[u8]]) -> u64 {
+    let mut w = Writer::default();
+    pieces.iter().for_each(|piece| w.fixed(checksum(piece)));
+    checksum(&w.0)
+}
+
+fn read(file: &mut File, start: u64, length: u64) -> Option<Vec<u8>> {
     if length > MAX_PART || file.metadata().ok()?.len() < start.checked_add(length)? {
         return None;
     }
     let mut bytes = vec![0; usize::try_from(length).ok()?];
     file.seek(SeekFrom::Start(start)).ok()?;
     file.read_exact(&mut bytes).ok()?;
-    (checksum(&bytes) == sum).then_some(bytes)
+    Some(bytes)
 }
 
-/// Replaces the cache at once: whoever reads meanwhile has the old one. Only its owner may read it.
-pub fn save(path: &Path, salt: &[u8], summary: &Summary, facts: &[u8]) -> std::io::Result<()> {
+/// Replaces the cache at once: whoever reads meanwhile has the old one. Only its owner may read it. `pieces` are the
+/// facts of the summary's rows, in their order; their places are set here.
+pub fn save(path: &Path, salt: &[u8], summary: &mut Summary, pieces: &[&[u8]]) -> std::io::Result<()> {
+    let mut length = 0;
+    for (row, piece) in summary.rows.iter_mut().zip(pieces) {
+        row.place = (length, piece.len() as u64);
+        length += piece.len() as u64;
+    }
     let mut first = Writer(salt.to_vec());
     summary.write(&mut first);
     let mut header = Writer(MAGIC.to_vec());
-    for part in [&first.0[..], facts] {
-        header.fixed(part.len() as u64);
-        header.fixed(checksum(part));
-    }
+    [first.0.len() as u64, checksum(&first.0), length, sum_of(pieces)].into_iter().for_each(|n| header.fixed(n));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let beside = path.with_file_name(name);
-    let written = create(&beside)
-        .and_then(|mut file| [&header.0[..], &first.0, facts].into_iter().try_for_each(|bytes| file.write_all(bytes)));
+    let written = create(&beside).and_then(|file| {
+        let mut file = BufWriter::with_capacity(1 << 18, file);
+        let mut all = [&header.0[..], &first.0].into_iter().chain(pieces.iter().copied());
+        all.try_for_each(|bytes| file.write_all(bytes))?;
+        file.flush()
+    });
     let moved = written.and_then(|()| std::fs::rename(&beside, path));
     if moved.is_err() {
         let _ = std::fs::remove_file(&beside);

@@ -4,7 +4,8 @@ use super::sum::Keys;
 
 /// Digests with the session that had each first: open addressing, since the keys are digests already.
 struct Table {
-    slots: Vec<(u64, u32)>,
+    keys: Vec<u64>,
+    owners: Vec<u32>,
     mask: usize,
 }
 
@@ -12,17 +13,28 @@ const FREE: u32 = u32::MAX;
 
 impl Table {
     fn for_keys(keys: usize) -> Self {
-        let size = (keys * 2).next_power_of_two().max(16);
-        Self { slots: vec![(0, FREE); size], mask: size - 1 }
+        let size = (keys + keys / 3 + 1).next_power_of_two();
+        Self { keys: vec![0; size], owners: vec![FREE; size], mask: size - 1 }
     }
 
     /// The slot that `key` is in, or would be in.
-    fn slot(&mut self, key: u64) -> &mut (u64, u32) {
+    fn slot(&self, key: u64) -> usize {
         let mut at = key as usize & self.mask;
-        while self.slots[at].1 != FREE && self.slots[at].0 != key {
+        while self.owners[at] != FREE && self.keys[at] != key {
             at = (at + 1) & self.mask;
         }
-        &mut self.slots[at]
+        at
+    }
+
+    fn owner(&self, key: u64) -> Option<u32> {
+        Some(self.owners[self.slot(key)]).filter(|owner| *owner != FREE)
+    }
+
+    fn note(&mut self, key: u64, owner: u32) {
+        let slot = self.slot(key);
+        if self.owners[slot] == FREE {
+            (self.keys[slot], self.owners[slot]) = (key, owner);
+        }
     }
 }
 
@@ -31,17 +43,9 @@ pub fn foreign(sessions: &[&Keys]) -> Vec<Vec<u64>> {
     let mut table = Table::for_keys(sessions.iter().map(|keys| keys.held).sum());
     let mut all = Vec::with_capacity(sessions.len());
     for (number, keys) in (0u32..).zip(sessions) {
-        let is_foreign = |key: &&u64| {
-            let slot = table.slot(**key);
-            slot.1 != FREE && slot.1 != number
-        };
+        let is_foreign = |key: &&u64| table.owner(**key).is_some_and(|owner| owner != number);
         all.push(keys.all.iter().filter(is_foreign).copied().collect());
-        for key in &keys.all[..keys.held] {
-            let slot = table.slot(*key);
-            if slot.1 == FREE {
-                *slot = (*key, number);
-            }
-        }
+        keys.all[..keys.held].iter().for_each(|key| table.note(*key, number));
     }
     all
 }

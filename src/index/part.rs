@@ -2,7 +2,7 @@
 //! larger figure of each, and everything else as digests to be counted without repeats.
 
 use super::bytes::{Reader, Writer};
-use crate::adapters::{Form, Format};
+use crate::adapters::Format;
 use crate::domain::event::{Agent, Key, RunId, Totals};
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
@@ -117,9 +117,19 @@ impl Part {
         [&self.calls, &self.spawns, &self.failed, &self.inferred, &self.branches, &self.uncalled]
     }
 
-    fn read(r: &mut Reader<'_>) -> Option<Self> {
+    fn read_run(r: &mut Reader<'_>) -> Option<RunId> {
         let agent = *Agent::ALL.get(usize::try_from(r.number()?).ok()?)?;
-        let run = RunId::new(agent, r.str()?);
+        Some(RunId::new(agent, r.str()?))
+    }
+
+    /// Reads what [`FileFacts::encode`] wrote of a part.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut r = Reader(bytes);
+        Self::read(&mut r).filter(|_| r.0.is_empty())
+    }
+
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let run = Self::read_run(r)?;
         let [title, cwd, model, forked_from, name] = [r.text()?, r.text()?, r.text()?, r.text()?, r.text()?];
         let [first, last] = [r.maybe()?.map(Stamp), r.maybe()?.map(Stamp)];
         let models = (0..r.count(1)?).map(|_| r.text()).collect::<Option<_>>()?;
@@ -228,6 +238,9 @@ pub fn read_usage(r: &mut Reader<'_>) -> Option<Usage> {
     })
 }
 
+/// A part still encoded, and whose it is.
+pub type EncodedPart<'a> = (RunId, &'a [u8]);
+
 /// Formats by the number they have in a cache.
 const FORMATS: [Format; 13] = [
     Format::ClaudeStream,
@@ -251,24 +264,23 @@ impl FileFacts {
         w.number(self.format.and_then(|f| FORMATS.iter().position(|g| *g == f)).map_or(0, |i| i as u64 + 1));
         w.number(self.skipped);
         w.number(self.parts.len() as u64);
-        self.parts.iter().for_each(|part| part.write(&mut w));
+        for part in &self.parts {
+            let mut inner = Writer::default();
+            part.write(&mut inner);
+            w.bytes(&inner.0);
+        }
+        w.0.shrink_to_fit();
         w.0
     }
 
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    /// The parts of an encoded file, each still encoded, with what says whose they are.
+    pub fn parts(bytes: &[u8]) -> Option<(Format, Vec<EncodedPart<'_>>)> {
         let mut r = Reader(bytes);
-        let format = match usize::try_from(r.number()?).ok()? {
-            0 => None,
-            i => Some(*FORMATS.get(i - 1)?),
-        };
-        let skipped = r.number()?;
-        let parts = (0..r.count(16)?).map(|_| Part::read(&mut r)).collect::<Option<_>>()?;
-        r.0.is_empty().then_some(Self { format, parts, skipped })
-    }
-
-    /// Whether this is what an agent printed or what it keeps.
-    pub fn form(&self) -> Option<Form> {
-        self.format.map(Format::form)
+        let format = FORMATS.get(usize::try_from(r.number()?.checked_sub(1)?).ok()?)?;
+        r.number()?;
+        let part = |r: &mut Reader<'_>| Part::read_run(r);
+        let parts = (0..r.count(2)?).map(|_| r.bytes().and_then(|bytes| Some((part(&mut Reader(bytes))?, bytes))));
+        Some((*format, parts.collect::<Option<_>>()?))
     }
 }
 
@@ -296,12 +308,18 @@ mod tests {
         part.models = vec!["m".into(), "n".into()];
         part.facts = vec![Fact::Answer(answer), Fact::Answer(bare), Fact::Total(total, Some(Stamp(9)))];
         (part.calls, part.branches, part.unparsed) = (vec![7, 7], vec![1], 3);
-        let facts = FileFacts { format: Some(Format::Native), parts: vec![part], skipped: 2 };
+        let facts = FileFacts { format: Some(Format::Native), parts: vec![part.clone()], skipped: 2 };
         let bytes = facts.encode();
-        assert_eq!(FileFacts::decode(&bytes), Some(facts));
+        let (format, parts) = FileFacts::parts(&bytes).unwrap();
+        assert_eq!((format, &parts[0].0), (Format::Native, &part.run));
+        assert_eq!(Part::decode(parts[0].1), Some(part));
         for cut in 0..bytes.len() {
-            assert_eq!(FileFacts::decode(&bytes[..cut]), None);
+            assert_eq!(FileFacts::parts(&bytes[..cut]), None);
         }
+        for cut in 0..parts[0].1.len() {
+            assert_eq!(Part::decode(&parts[0].1[..cut]), None);
+        }
+        assert_eq!(FileFacts::parts(&FileFacts::default().encode()), None);
     }
 
     #[test]

@@ -135,14 +135,9 @@ impl Known {
         Self { bytes, sessions: summary.sessions.into_iter().collect(), others: rows.into_values().collect() }
     }
 
-    fn facts(&self, place: (u64, u64)) -> Option<&[u8]> {
-        let start = usize::try_from(place.0).ok()?;
-        self.bytes.get(start..start.checked_add(usize::try_from(place.1).ok()?)?)
-    }
-
     fn bytes_of<'a>(&'a self, source: &'a Source) -> &'a [u8] {
         match &source.facts {
-            Facts::Cached => self.facts(source.row.place).unwrap_or_default(),
+            Facts::Cached => cache::slice(&self.bytes, source.row.place).unwrap_or_default(),
             Facts::Fresh(bytes) => bytes,
             Facts::None => &[],
         }
@@ -279,20 +274,23 @@ fn read_file(source: &Source, rules: &Rules, buffer: &mut Vec<u8>) -> std::io::R
     }
 }
 
-/// One session's shares of files: the file's number and its part.
+/// Form and number of a file, and a session's part of it, encoded.
+type Share<'a> = (Form, usize, &'a [u8]);
+
+/// One session's shares of files: the files' numbers, and the parts, encoded.
 struct Group<'a> {
-    run: &'a RunId,
+    run: RunId,
     files: Vec<usize>,
-    parts: Vec<&'a Part>,
+    parts: Vec<&'a [u8]>,
 }
 
 /// Groups what files say by session, in order of sessions.
-fn group(decoded: &[Option<FileFacts>]) -> Vec<Group<'_>> {
-    let mut shares: HashMap<&RunId, Vec<(Form, usize, &Part)>> = HashMap::new();
-    for (number, facts) in decoded.iter().enumerate() {
-        let Some((facts, form)) = facts.as_ref().and_then(|facts| Some((facts, facts.form()?))) else { continue };
-        for part in &facts.parts {
-            shares.entry(&part.run).or_default().push((form, number, part));
+fn group<'a>(sources: &'a [Source], known: &'a Known) -> Vec<Group<'a>> {
+    let mut shares: HashMap<RunId, Vec<Share<'_>>> = HashMap::new();
+    for (number, source) in sources.iter().enumerate() {
+        let Some((format, parts)) = FileFacts::parts(known.bytes_of(source)) else { continue };
+        for (run, part) in parts {
+            shares.entry(run).or_default().push((format.form(), number, part));
         }
     }
     let mut groups: Vec<Group<'_>> = Vec::with_capacity(shares.len());
@@ -304,19 +302,28 @@ fn group(decoded: &[Option<FileFacts>]) -> Vec<Group<'_>> {
         let (files, parts) = shares.into_iter().map(|(_, number, part)| (number, part)).unzip();
         groups.push(Group { run, files, parts });
     }
-    groups.sort_by_key(|group| group.run);
+    groups.sort_by(|a, b| a.run.cmp(&b.run));
     groups
+}
+
+impl Group<'_> {
+    /// Does something with the parts decoded. They are large: only as many are decoded as there are threads.
+    fn decoded<T>(&self, work: impl FnOnce(&[&Part]) -> T) -> T {
+        let parts: Vec<Part> = self.parts.iter().filter_map(|bytes| Part::decode(bytes)).collect();
+        work(&parts.iter().collect::<Vec<_>>())
+    }
 }
 
 /// Adds up every session; each with the digest of its files.
 fn add_up(sources: &[Source], known: &Known, settings: &Settings<'_>) -> Vec<(u64, SessionTotals)> {
-    let decoded = spread(sources.len(), settings.threads, |i| FileFacts::decode(known.bytes_of(&sources[i])));
-    let groups = group(&decoded);
+    let groups = group(sources, known);
     let mut added = spread(groups.len(), settings.threads, |g| {
-        let Group { run, files, parts } = &groups[g];
-        let signature = signature(files.iter().map(|number| &sources[*number]));
-        let ready = known.sessions.get(&signature).filter(|ready| ready.run == **run).cloned();
-        (signature, ready.or_else(|| sum::session(parts, settings.prices)), Keys::of(parts))
+        let group = &groups[g];
+        let signature = signature(group.files.iter().map(|number| &sources[*number]));
+        let ready = known.sessions.get(&signature).filter(|ready| ready.run == group.run).cloned();
+        let (session, keys) =
+            group.decoded(|parts| (ready.or_else(|| sum::session(parts, settings.prices)), Keys::of(parts)));
+        (signature, session, keys)
     });
     // Whoever wasn't forked, and then whoever came first, has the originals.
     let mut order: Vec<usize> = (0..added.len()).collect();
@@ -327,7 +334,7 @@ fn add_up(sources: &[Source], known: &Known, settings: &Settings<'_>) -> Vec<(u6
         let Some(session) = &mut added[g].1 else { continue };
         session.own = match foreign.is_empty() {
             true => (session.usage, session.cost.usd),
-            false => sum::own(&groups[g].parts, settings.prices, &foreign),
+            false => groups[g].decoded(|parts| sum::own(parts, settings.prices, &foreign)),
         };
     }
     added.into_iter().filter_map(|(signature, session, _)| Some((signature, session?))).collect()
@@ -341,24 +348,16 @@ fn save(
     known: &Known,
     sessions: &[(u64, SessionTotals)],
 ) -> std::io::Result<()> {
-    let mut facts = Vec::new();
-    let mut rows = Vec::new();
-    let mut add = |row: &Row, bytes: &[u8]| {
-        let place = (facts.len() as u64, bytes.len() as u64);
-        facts.extend_from_slice(bytes);
-        rows.push(Row { place, ..row.clone() });
-    };
-    for source in sources.iter().filter(|source| !matches!(source.facts, Facts::None)) {
-        add(&source.row, known.bytes_of(source));
-    }
+    let read = sources.iter().filter(|source| !matches!(source.facts, Facts::None));
+    let (mut rows, mut pieces): (Vec<Row>, Vec<&[u8]>) =
+        read.map(|source| (source.row.clone(), known.bytes_of(source))).unzip();
     for row in &known.others {
         // A path that is no text is forgotten, and its file read again when it is asked for.
-        let path = std::str::from_utf8(&row.path).ok().map(Path::new);
-        if path.is_some_and(Path::exists)
-            && let Some(bytes) = known.facts(row.place)
-        {
-            add(row, bytes);
+        let is_there = std::str::from_utf8(&row.path).is_ok_and(|path| Path::new(path).exists());
+        if is_there && let Some(bytes) = cache::slice(&known.bytes, row.place) {
+            rows.push(row.clone());
+            pieces.push(bytes);
         }
     }
-    cache::save(path, salt, &Summary { signature, rows, sessions: sessions.to_vec() }, &facts)
+    cache::save(path, salt, &mut Summary { signature, rows, sessions: sessions.to_vec() }, &pieces)
 }
