@@ -87,16 +87,21 @@ impl<'a> Walk<'a> {
     pub fn raw(&mut self) -> Option<&'a [u8]> {
         self.eat(b'"')?;
         let start = self.at;
+        let mut at = start;
         loop {
-            self.at += quote(&self.line[self.at..])?;
-            if self.line[self.at - 1] != b'\\' {
-                self.at += 1;
-                return Some(&self.line[start..self.at - 1]);
-            }
-            let slashes = self.line[start..self.at].iter().rev().take_while(|b| **b == b'\\').count();
-            self.at += 1;
-            if slashes % 2 == 0 {
-                return Some(&self.line[start..self.at - 1]);
+            at += quote(&self.line[at..])?;
+            // A quote is the end unless an odd number of backslashes stands before it: mostly none, else mostly one.
+            let is_end = match &self.line[start..at] {
+                [.., b'\\', b'\\'] => {
+                    self.line[start..at].iter().rev().take_while(|b| **b == b'\\').count().is_multiple_of(2)
+                }
+                [.., b'\\'] => false,
+                _ => true,
+            };
+            at += 1;
+            if is_end {
+                self.at = at;
+                return Some(&self.line[start..at - 1]);
             }
         }
     }

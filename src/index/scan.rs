@@ -21,7 +21,7 @@ use crate::domain::rules::Rules;
 use crate::domain::time::Stamp;
 
 /// Bytes asked for at once.
-pub const BLOCK: usize = 1 << 18;
+pub const BLOCK: usize = 1 << 19;
 /// Longest line that is held, in bytes. Longer ones are skipped and counted.
 pub const MAX_LINE: usize = 16 << 20;
 /// Lines passed over that are read again at the end, for the time of the last thing that happened.
