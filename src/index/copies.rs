@@ -1,6 +1,6 @@
-//! PURE. Which answers several sessions hold: forks begin with copies of what another session did.
+//! PURE. Which sessions hold the same answers: forks begin with copies of what another session did.
 
-use super::sum::Keys;
+use std::collections::BTreeMap;
 
 /// Digests with the session that had each first: open addressing, since the keys are digests already.
 struct Table {
@@ -32,22 +32,42 @@ impl Table {
 
     fn note(&mut self, key: u64, owner: u32) {
         let slot = self.slot(key);
-        if self.owners[slot] == FREE {
-            (self.keys[slot], self.owners[slot]) = (key, owner);
-        }
+        (self.keys[slot], self.owners[slot]) = (key, owner);
     }
 }
 
-/// For each session, in the order given, its keys that a session before it holds as well.
-pub fn foreign(sessions: &[&Keys]) -> Vec<Vec<u64>> {
-    let mut table = Table::for_keys(sessions.iter().map(|keys| keys.held).sum());
-    let mut all = Vec::with_capacity(sessions.len());
+/// Sessions that have keys in common, directly or through others: families of at least two, each in the order given.
+pub fn families(sessions: &[&[u64]]) -> Vec<Vec<usize>> {
+    let mut table = Table::for_keys(sessions.iter().map(|keys| keys.len()).sum());
+    let mut elders: Vec<usize> = (0..sessions.len()).collect();
     for (number, keys) in (0u32..).zip(sessions) {
-        let is_foreign = |key: &&u64| table.owner(**key).is_some_and(|owner| owner != number);
-        all.push(keys.all.iter().filter(is_foreign).copied().collect());
-        keys.all[..keys.held].iter().for_each(|key| table.note(*key, number));
+        for key in *keys {
+            match table.owner(*key) {
+                Some(owner) if owner != number => join(&mut elders, owner as usize, number as usize),
+                Some(_) => {}
+                None => table.note(*key, number),
+            }
+        }
     }
-    all
+    let mut families: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for number in 0..sessions.len() {
+        families.entry(eldest(&mut elders, number)).or_default().push(number);
+    }
+    families.into_values().filter(|family| family.len() > 1).collect()
+}
+
+fn join(elders: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (eldest(elders, a), eldest(elders, b));
+    elders[a.max(b)] = a.min(b);
+}
+
+/// The first of a session's family, as far as it is known.
+fn eldest(elders: &mut [usize], mut number: usize) -> usize {
+    while elders[number] != number {
+        elders[number] = elders[elders[number]];
+        number = elders[number];
+    }
+    number
 }
 
 #[cfg(test)]
@@ -55,11 +75,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_session_has_what_several_hold() {
-        let keys = |all: &[u64], held| Keys { all: all.to_vec(), held };
-        let (a, b, c) = (keys(&[1, 2, 1], 3), keys(&[2, 17, 33, 1], 3), keys(&[17, 1, 0], 2));
-        assert_eq!(foreign(&[&a, &b, &c]), [vec![], vec![2, 1], vec![17, 1]]);
-        assert_eq!(foreign(&[&c, &b]), [vec![], vec![17, 1]]);
-        assert!(foreign(&[]).is_empty());
+    fn sessions_with_common_keys_are_a_family() {
+        let sessions: [&[u64]; 7] = [&[1, 2, 1], &[17, 33], &[2, 49, 0], &[], &[33, 5], &[49], &[65]];
+        assert_eq!(families(&sessions), [vec![0, 2, 5], vec![1, 4]]);
+        assert_eq!(families(&[&[1], &[2], &[2, 1]]), [vec![0, 1, 2]]);
+        assert!(families(&[]).is_empty());
     }
 }

@@ -241,7 +241,7 @@ impl<'r> Draft<'r> {
         let model = call.model.as_ref().and_then(|model| self.model(model.as_str()));
         self.answer(Answer {
             key: call.key,
-            replay_of: call.replay_of,
+            message: call.message,
             model,
             is_branch: event.branch.is_some(),
             at: event.at,

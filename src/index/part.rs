@@ -12,7 +12,7 @@ use crate::domain::usage::{Usage, Usd};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub key: Option<Key>,
-    pub replay_of: Option<Key>,
+    pub message: Option<Key>,
     /// Index into the part's models; `None`: not told.
     pub model: Option<u16>,
     pub is_branch: bool,
@@ -145,7 +145,7 @@ impl Part {
 
 const IS_TOTAL: u8 = 1;
 const HAS_KEY: u8 = 2;
-const HAS_REPLAY: u8 = 4;
+const HAS_MESSAGE: u8 = 4;
 const IS_BRANCH: u8 = 8;
 const HAS_TIME: u8 = 16;
 const HAS_COST: u8 = 32;
@@ -163,7 +163,7 @@ impl Fact {
         let mut flags = flag(at.is_some(), HAS_TIME) | flag(cost.is_some(), HAS_COST);
         flags |= match self {
             Fact::Answer(a) => {
-                flag(a.key.is_some(), HAS_KEY) | flag(a.replay_of.is_some(), HAS_REPLAY) | flag(a.is_branch, IS_BRANCH)
+                flag(a.key.is_some(), HAS_KEY) | flag(a.message.is_some(), HAS_MESSAGE) | flag(a.is_branch, IS_BRANCH)
             }
             Fact::Total(t, _) => IS_TOTAL | flag(t.usage.is_some(), HAS_USAGE) | flag(t.with_subagents, WITH_SUBAGENTS),
         };
@@ -177,7 +177,7 @@ impl Fact {
         }
         match self {
             Fact::Answer(a) => {
-                a.key.iter().chain(&a.replay_of).for_each(|key| w.fixed(key.0));
+                a.key.iter().chain(&a.message).for_each(|key| w.fixed(key.0));
                 w.number(a.model.map_or(0, |model| u64::from(model) + 1));
                 write_usage(&a.usage, w);
             }
@@ -208,10 +208,10 @@ impl Fact {
             return Some(Fact::Total(Totals { usage, cost, with_subagents: has(WITH_SUBAGENTS), models }, at));
         }
         let key = if has(HAS_KEY) { Some(Key(r.fixed()?)) } else { None };
-        let replay_of = if has(HAS_REPLAY) { Some(Key(r.fixed()?)) } else { None };
+        let message = if has(HAS_MESSAGE) { Some(Key(r.fixed()?)) } else { None };
         let model = r.number()?.checked_sub(1).and_then(|model| u16::try_from(model).ok());
         let usage = read_usage(r)?;
-        Some(Fact::Answer(Answer { key, replay_of, model, is_branch: has(IS_BRANCH), at, usage, cost }))
+        Some(Fact::Answer(Answer { key, message, model, is_branch: has(IS_BRANCH), at, usage, cost }))
     }
 
     pub fn at(&self) -> Option<Stamp> {
@@ -294,14 +294,14 @@ mod tests {
             Usage { input: 1, output: u64::MAX, reasoning: 2, cache_read: 300, cache_write: 0, cache_write_1h: 5 };
         let answer = Answer {
             key: Some(Key(u64::MAX)),
-            replay_of: None,
+            message: None,
             model: Some(0),
             is_branch: true,
             at: Some(Stamp(-5)),
             usage,
             cost: Some(Usd(-1)),
         };
-        let bare = Answer { key: None, replay_of: Some(Key(1)), model: None, at: None, cost: None, ..answer.clone() };
+        let bare = Answer { key: None, message: Some(Key(1)), model: None, at: None, cost: None, ..answer.clone() };
         let total = Totals { usage: Some(usage), cost: None, with_subagents: true, models: vec![("m".into(), usage)] };
         let mut part = Part::new(RunId::new(Agent::Native, "s"));
         part.about = About { title: "t".into(), last: Some(Stamp(i64::MAX)), ..About::default() };

@@ -13,11 +13,12 @@ use super::cache::{self, Cache, Marks, Row, Summary};
 use super::copies;
 use super::part::{FileFacts, Part};
 use super::scan::{Flow, Scanner};
-use super::sum::{self, Keys};
+use super::sum;
 use crate::adapters::{Form, Origin};
 use crate::domain::event::RunId;
 use crate::domain::price::Prices;
 use crate::domain::rules::Rules;
+use crate::domain::tokens::Seen;
 use crate::sources::project_root;
 
 /// A buffer larger than this was for a long line, and isn't kept.
@@ -322,20 +323,29 @@ fn add_up(sources: &[Source], known: &Known, settings: &Settings<'_>) -> Vec<(u6
         let signature = signature(group.files.iter().map(|number| &sources[*number]));
         let ready = known.sessions.get(&signature).filter(|ready| ready.run == group.run).cloned();
         let (session, keys) =
-            group.decoded(|parts| (ready.or_else(|| sum::session(parts, settings.prices)), Keys::of(parts)));
+            group.decoded(|parts| (ready.or_else(|| sum::session(parts, settings.prices)), sum::keys(parts)));
         (signature, session, keys)
     });
     // Whoever wasn't forked, and then whoever came first, has the originals.
     let mut order: Vec<usize> = (0..added.len()).collect();
     order.sort_by_key(|g| added[*g].1.as_ref().map(|s| (!s.forked_from.is_empty(), s.first, s.run.clone())));
-    let keys: Vec<&Keys> = order.iter().map(|g| &added[*g].2).collect();
-    let foreign = copies::foreign(&keys);
-    for (g, foreign) in order.into_iter().zip(foreign) {
-        let Some(session) = &mut added[g].1 else { continue };
-        session.own = match foreign.is_empty() {
-            true => (session.usage, session.cost.usd),
-            false => groups[g].decoded(|parts| sum::own(parts, settings.prices, &foreign)),
-        };
+    let keys: Vec<&[u64]> = order.iter().map(|g| &added[*g].2[..]).collect();
+    let families = copies::families(&keys);
+    let own = spread(families.len(), settings.threads, |family| {
+        let mut seen = Seen::default();
+        let members = (0u32..).zip(&families[family]).map(|(number, place)| {
+            let g = order[*place];
+            (g, groups[g].decoded(|parts| sum::own(parts, settings.prices, &mut seen, number)))
+        });
+        members.collect::<Vec<_>>()
+    });
+    for session in added.iter_mut().filter_map(|(_, session, _)| session.as_mut()) {
+        session.own = (session.usage, session.cost.usd);
+    }
+    for (g, own) in own.into_iter().flatten() {
+        if let Some(session) = &mut added[g].1 {
+            session.own = own;
+        }
     }
     added.into_iter().filter_map(|(signature, session, _)| Some((signature, session?))).collect()
 }

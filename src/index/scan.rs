@@ -297,8 +297,8 @@ impl<'r> Scanner<'r> {
                 let keys = keys_of(text(told.id)?, text(told.request)?);
                 *named = Named { id: told.id.to_vec(), request: told.request.to_vec(), keys };
             }
-            let (key, replay_of) = named.keys;
-            draft.answer(Answer { key, replay_of, model, is_branch, at, usage, cost: None });
+            let (key, message) = named.keys;
+            draft.answer(Answer { key, message, model, is_branch, at, usage, cost: None });
         }
         for (id, name) in &told.calls {
             draft.call(Key::of(&[text(id)?]), Agent::Claude, text(name)?, None);

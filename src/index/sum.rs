@@ -2,35 +2,23 @@
 
 use super::SessionTotals;
 use super::part::{Fact, Part};
-use crate::domain::event::{Key, ModelCall};
+use crate::domain::event::ModelCall;
 use crate::domain::price::Prices;
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::domain::tokens::{Seen, Tokens};
 use crate::domain::usage::{Usage, Usd};
 
-/// Keys that a session's answers are known by.
-#[derive(Debug, Default)]
-pub struct Keys {
-    /// First those that it holds itself, then those that its subagents' answers may be copies of.
-    pub all: Vec<u64>,
-    pub held: usize,
-}
-
-impl Keys {
-    pub fn of(parts: &[&Part]) -> Self {
-        let mut keys = Self::default();
-        let mut asked = Vec::new();
-        for fact in parts.iter().flat_map(|part| &part.facts) {
-            let Fact::Answer(answer) = fact else { continue };
-            keys.all.extend(answer.key.map(|key| key.0));
-            let other = if answer.is_branch { &mut asked } else { &mut keys.all };
-            other.extend(answer.replay_of.map(|key| key.0));
-        }
-        keys.held = keys.all.len();
-        keys.all.append(&mut asked);
-        keys
+/// Everything that a session's answers are known by; sessions without a common key have nothing in common.
+pub fn keys(parts: &[&Part]) -> Vec<u64> {
+    let mut keys = Vec::new();
+    for fact in parts.iter().flat_map(|part| &part.facts) {
+        let Fact::Answer(answer) = fact else { continue };
+        keys.extend(answer.key.map(|key| key.0));
+        keys.extend(answer.message.filter(|message| answer.key != Some(*message)).map(|message| message.0));
     }
+    keys.shrink_to_fit();
+    keys
 }
 
 /// Adds up one session. `parts` are its shares of files, in any order that is always the same.
@@ -38,7 +26,7 @@ pub fn session(parts: &[&Part], prices: &Prices) -> Option<SessionTotals> {
     let mut parts = parts.to_vec();
     parts.sort_by_key(|part| (part.is_branch_only(), part.about.first));
     let first = parts.first()?;
-    let tokens = replay(&parts, prices, &[]);
+    let tokens = replay(&parts, prices, &mut Seen::default(), 0);
     let unique = |keys: fn(&Part) -> &Vec<u64>| sorted(parts.iter().flat_map(|part| keys(part)).copied());
     let failed = unique(|part| &part.failed);
     let mut inferred = unique(|part| &part.inferred);
@@ -68,11 +56,12 @@ pub fn session(parts: &[&Part], prices: &Prices) -> Option<SessionTotals> {
     })
 }
 
-/// The part of a session's tokens and money that isn't also in sessions that hold the answers `foreign`.
-pub fn own(parts: &[&Part], prices: &Prices, foreign: &[u64]) -> (Usage, Usd) {
+/// The part of a session's tokens and money that isn't also in the sessions before. `seen` is what these hold, and
+/// `number` the session's among them.
+pub fn own(parts: &[&Part], prices: &Prices, seen: &mut Seen, number: u32) -> (Usage, Usd) {
     let mut parts = parts.to_vec();
     parts.sort_by_key(|part| (part.is_branch_only(), part.about.first));
-    replay(&parts, prices, foreign).own()
+    replay(&parts, prices, seen, number).own()
 }
 
 fn newest_model(parts: &[&Part]) -> Text {
@@ -88,25 +77,19 @@ fn sorted(keys: impl Iterator<Item = u64>) -> Vec<u64> {
 }
 
 /// Counts all answers in order of time.
-fn replay(parts: &[&Part], prices: &Prices, foreign: &[u64]) -> Tokens {
-    const OWN: u32 = 0;
-    const OTHER: u32 = 1;
-    let mut seen = Seen::default();
-    for key in foreign {
-        seen.note(Key(*key), OTHER);
-    }
+fn replay(parts: &[&Part], prices: &Prices, seen: &mut Seen, number: u32) -> Tokens {
     let mut tokens = Tokens::default();
     let mut apply = |part: &Part, fact: &Fact| match fact {
         Fact::Total(totals, at) => tokens.totals(totals, *at, prices),
         Fact::Answer(answer) => {
             let call = ModelCall {
                 key: answer.key,
-                replay_of: answer.replay_of,
+                message: answer.message,
                 model: answer.model.and_then(|model| part.models.get(usize::from(model))).cloned(),
                 usage: answer.usage,
                 cost: answer.cost,
             };
-            tokens.call(&call, answer.is_branch, answer.at, prices, &mut seen, OWN);
+            tokens.call(&call, answer.is_branch, answer.at, prices, seen, number);
         }
     };
     match parts {
