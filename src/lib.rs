@@ -4,6 +4,7 @@
 //!
 //! - [`domain`] — the words: events, runs, clock, tariff, meters, forecast, prices. Pure.
 //! - [`adapters`] — a line of any agent's stream or transcript becomes events. Pure.
+//! - [`index`] — totals of every session without charging, from a cache and from what changed.
 //! - [`engine`] — the model of everything that is watched, and the one function that changes it. Pure.
 //! - [`report`] — a run as plain data. Pure.
 //! - [`config`] — the policy in force, put together from its layers; redkey's directories.
@@ -38,6 +39,7 @@ pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod engine;
+pub mod index;
 pub mod report;
 pub mod runtime;
 pub mod sources;

@@ -4,8 +4,8 @@
 //! remember between lines of one source (ids, cumulative counters), never fails, and reports what it can't read
 //! as [`Body::Unparsed`]. Lines of kinds it doesn't know are normal: newer versions add some.
 
-mod claude;
-mod codex;
+pub(crate) mod claude;
+pub(crate) mod codex;
 mod gemini;
 #[cfg(test)]
 mod harness;
@@ -20,6 +20,7 @@ mod qwen;
 mod testkit;
 #[cfg(test)]
 mod tests;
+pub(crate) mod walk;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

@@ -40,6 +40,7 @@ use crate::domain::time::{Span, Stamp};
 
 pub use batch::read_now;
 pub use env::Env;
+pub(crate) use tail::project_root;
 pub use watch::{Handle, spawn};
 
 /// Something that a user pointed at.

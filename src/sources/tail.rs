@@ -311,7 +311,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// Gemini CLI writes a project's directory beside its `chats`.
-fn project_root(path: &Path) -> Option<String> {
+pub(crate) fn project_root(path: &Path) -> Option<String> {
     let chats = path.ancestors().skip(1).take(2).find(|dir| dir.file_name().is_some_and(|name| name == "chats"))?;
     let text = std::fs::read_to_string(chats.with_file_name(".project_root")).ok()?;
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())

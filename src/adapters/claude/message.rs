@@ -16,7 +16,7 @@ use crate::domain::tool::ToolInput;
 use crate::domain::usage::Usage;
 
 /// The model of messages that Claude Code made up itself.
-pub(super) const SYNTHETIC: &str = "<synthetic>";
+pub(crate) const SYNTHETIC: &str = "<synthetic>";
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -57,19 +57,19 @@ struct CacheCreation {
 
 impl ApiUsage {
     pub(super) fn usage(&self) -> Usage {
-        let (short, long) = match &self.cache_creation.0 {
+        let parts = match &self.cache_creation.0 {
             Some(parts) => (parts.ephemeral_5m_input_tokens.0, parts.ephemeral_1h_input_tokens.0),
             None => (0, 0),
         };
-        Usage {
-            input: self.input_tokens.0,
-            output: self.output_tokens.0,
-            cache_read: self.cache_read_input_tokens.0,
-            cache_write: self.cache_creation_input_tokens.0.max(short.saturating_add(long)),
-            cache_write_1h: long,
-            ..Usage::ZERO
-        }
+        let [input, output] = [self.input_tokens.0, self.output_tokens.0];
+        usage_of(input, output, self.cache_read_input_tokens.0, self.cache_creation_input_tokens.0, parts)
     }
+}
+
+/// What the API's counts mean. `parts` are the cache writes for five minutes and for an hour.
+pub(crate) fn usage_of(input: u64, output: u64, cache_read: u64, cache_write: u64, parts: (u64, u64)) -> Usage {
+    let cache_write = cache_write.max(parts.0.saturating_add(parts.1));
+    Usage { input, output, cache_read, cache_write, cache_write_1h: parts.1, ..Usage::ZERO }
 }
 
 /// A message's content: text, or a list of blocks.
@@ -142,21 +142,25 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
     }
 }
 
-/// One answer, on whatever branch `out` stands. `request` is empty where the line doesn't name it.
+/// What an answer is known by: `key` and `message`. `request` is empty where the line doesn't name it.
 ///
 /// `key` is message and request, since proxies hand out one message id twice; the message alone where no request is
 /// named. `message` tells copies: a subagent may begin with its parent's conversation under request ids of its own.
+pub(crate) fn keys_of(id: &str, request: &str) -> (Option<Key>, Option<Key>) {
+    let message = (!id.is_empty()).then(|| Key::of(&[id]));
+    let key = if request.is_empty() { message } else { message.map(|_| Key::of(&[id, request])) };
+    (key, message)
+}
+
+/// One answer, on whatever branch `out` stands.
 pub(super) fn model_call(id: &str, request: &str, model: &str, usage: Usage) -> Option<Body> {
     if model == SYNTHETIC {
         return None;
     }
+    let (key, message) = keys_of(id, request);
     Some(Body::ModelCall(ModelCall {
-        key: match (id.is_empty(), request.is_empty()) {
-            (true, _) => None,
-            (false, true) => Some(Key::of(&[id])),
-            (false, false) => Some(Key::of(&[id, request])),
-        },
-        message: (!id.is_empty()).then(|| Key::of(&[id])),
+        key,
+        message,
         model: (!model.is_empty()).then(|| Text::new(model)),
         usage,
         cost: None,

@@ -23,6 +23,7 @@ use super::{Format, Origin, Out};
 use crate::domain::event::{Agent, RunId};
 use crate::domain::time::Stamp;
 
+pub(crate) use message::{SYNTHETIC, keys_of, usage_of};
 use stream::Stream;
 use transcript::Transcript;
 

@@ -87,7 +87,16 @@ fn say(rollout: &Rollout, parts: Raw, thinking: bool, out: &mut Out) {
 
 /// Ids of calls come from the provider and are unique within a thread; a copy has its original's.
 fn key(rollout: &Rollout, call: &str) -> Key {
-    Key::of(&["codex", rollout.lineage.turn_thread(), "call", call])
+    call_key(rollout.lineage.turn_thread(), call)
+}
+
+pub(crate) fn call_key(thread: &str, call: &str) -> Key {
+    Key::of(&["codex", thread, "call", call])
+}
+
+/// Deals with subagents: the call's result says who they are and how they are.
+pub(crate) fn is_collab(tool: &str) -> bool {
+    matches!(tool, "spawn_agent" | "wait_agent" | "wait" | "close_agent" | "resume_agent")
 }
 
 fn call(rollout: &mut Rollout, item: &Payload, out: &mut Out) -> Key {
@@ -100,7 +109,7 @@ fn call(rollout: &mut Rollout, item: &Payload, out: &mut Out) -> Key {
         key(rollout, id)
     };
     let tool = name(item);
-    if matches!(tool.as_str(), "spawn_agent" | "wait_agent" | "wait" | "close_agent" | "resume_agent") {
+    if is_collab(tool.as_str()) {
         rollout.collab.truncate(MAX_OPEN - 1);
         rollout.collab.push(id.to_owned());
     }

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 
 use super::Tokens;
+use crate::adapters::json::Count;
 use crate::adapters::lax::{Raw, Str};
+use crate::adapters::walk::Walk;
 
 /// Kinds of lines. Others may come.
 pub(super) const KINDS: [&str; 7] =
@@ -92,11 +94,87 @@ pub(super) struct Payload<'a> {
 }
 
 /// `info` of a `token_count`.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(super) struct Counts {
     pub total_token_usage: Option<Tokens>,
     pub last_token_usage: Option<Tokens>,
+}
+
+/// A `token_count` or a `token_usage_record`: a large part of a rollout's lines.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct TokenLine<'a> {
+    pub timestamp: &'a str,
+    // token_count
+    pub info: Option<Counts>,
+    // token_usage_record
+    pub usage: Option<Tokens>,
+    pub thread_token_usage: Option<Tokens>,
+    pub thread_id: &'a str,
+}
+
+/// Reads such a line as Codex writes it. Anything unusual reads as `None`, and is left to [`Line`].
+pub(super) fn token_line(line: &str) -> Option<TokenLine<'_>> {
+    let is_record = match kinds(line)? {
+        ("event_msg", "token_count") => false,
+        ("token_usage_record", _) => true,
+        _ => return None,
+    };
+    let (mut walk, mut read) = (Walk::new(line.as_bytes()), TokenLine::default());
+    walk.open()?;
+    while let Some(key) = walk.key()? {
+        match key {
+            b"timestamp" => read.timestamp = walk.plain()?,
+            b"payload" => token_payload(&mut walk, &mut read)?,
+            _ => walk.skip()?,
+        }
+    }
+    (walk.is_over() && read.usage.is_some() == is_record && read.info.is_none() == is_record).then_some(read)
+}
+
+fn token_payload<'a>(walk: &mut Walk<'a>, read: &mut TokenLine<'a>) -> Option<()> {
+    walk.open()?;
+    while let Some(key) = walk.key()? {
+        match key {
+            b"usage" => read.usage = Some(tokens(walk)?),
+            b"thread_token_usage" => read.thread_token_usage = Some(tokens(walk)?),
+            b"thread_id" => read.thread_id = walk.plain()?,
+            b"info" => {
+                let mut counts = Counts::default();
+                walk.open()?;
+                while let Some(key) = walk.key()? {
+                    match key {
+                        b"total_token_usage" => counts.total_token_usage = Some(tokens(walk)?),
+                        b"last_token_usage" => counts.last_token_usage = Some(tokens(walk)?),
+                        _ => walk.skip()?,
+                    }
+                }
+                read.info = Some(counts);
+            }
+            _ => walk.skip()?,
+        }
+    }
+    Some(())
+}
+
+fn tokens(walk: &mut Walk<'_>) -> Option<Tokens> {
+    let mut read = Tokens::default();
+    walk.open()?;
+    while let Some(key) = walk.key()? {
+        let field = match key {
+            b"input_tokens" => &mut read.input_tokens,
+            b"cached_input_tokens" => &mut read.cached_input_tokens,
+            b"cache_write_input_tokens" => &mut read.cache_write_input_tokens,
+            b"output_tokens" => &mut read.output_tokens,
+            b"reasoning_output_tokens" => &mut read.reasoning_output_tokens,
+            _ => {
+                walk.skip()?;
+                continue;
+            }
+        };
+        *field = Count(walk.count()?);
+    }
+    Some(read)
 }
 
 /// True for lines that carry nothing of interest: they repeat others (with whole outputs), or hold Codex's own state.
@@ -142,6 +220,32 @@ fn plain(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_tokens_read_the_same_in_both_ways() {
+        for name in ["success", "subagents", "loop", "stop_sigint_tool"] {
+            let text = crate::adapters::testkit::fixture(&format!("codex/{name}.transcript.jsonl"));
+            let mut met = 0;
+            for line in text.lines() {
+                let Some(read) = token_line(line) else { continue };
+                met += 1;
+                let other: Line = serde_json::from_str(line).unwrap();
+                let payload = other.payload.unwrap();
+                assert_eq!(read.timestamp, &*other.timestamp);
+                assert_eq!(read.thread_id, &*payload.thread_id);
+                assert_eq!(read.info, payload.info.map(|raw| serde_json::from_str(raw.get()).unwrap()));
+                assert_eq!(read.usage, payload.usage.map(|raw| serde_json::from_str(raw.get()).unwrap()));
+                let total = payload.thread_token_usage.map(|raw| serde_json::from_str(raw.get()).unwrap());
+                assert_eq!(read.thread_token_usage, total);
+            }
+            assert!(met > 1, "{name}");
+        }
+        assert_eq!(token_line(r#"{"timestamp":"t","type":"token_usage_record","payload":{"usage":"much"}}"#), None);
+        assert_eq!(
+            token_line(r#"{"timestamp":"t","type":"event_msg","payload":{"type":"token_count","info":null}}"#),
+            None
+        );
+    }
 
     #[test]
     fn only_what_is_surely_dull_is_skipped() {

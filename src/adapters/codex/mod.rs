@@ -15,6 +15,8 @@ mod subagent;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use items::{call_key, is_collab};
+pub(crate) use output::surely_succeeded;
 use serde::Deserialize;
 
 use super::json::Count;

@@ -1,7 +1,9 @@
 //! What a tool gave back, as a rollout tells it. There is no field that says whether the call failed.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::adapters::lax::{Raw, Str, head, loose, whole};
@@ -90,7 +92,7 @@ fn judge(text: &str) -> (Failure, Text) {
         _ => (text, ""),
     };
     let code = before.lines().take(8).find_map(|line| {
-        let code = line.strip_prefix("Process exited with code ").or_else(|| line.strip_prefix("Exit code: "))?;
+        let code = CODES.iter().find_map(|words| line.strip_prefix(*words))?;
         code.trim().parse::<i64>().ok()
     });
     let failure = match code {
@@ -102,11 +104,69 @@ fn judge(text: &str) -> (Failure, Text) {
     (failure, Text::new(if said.is_empty() { text } else { said }))
 }
 
+/// What a line that may hold an exit code begins with.
+const CODES: [&str; 2] = ["Process exited with code ", "Exit code: "];
+
+/// Certainly no failure: for readers who want to know nothing else. `raw` is the inside of a JSON string, escapes as
+/// they stand; whatever isn't certain is `false`.
+pub(crate) fn surely_succeeded(raw: &[u8]) -> bool {
+    static MARKS: LazyLock<Marks> = LazyLock::new(Marks::default);
+    let marks = &*MARKS;
+    let head = &raw[..raw.len().min(9_000)];
+    if head.starts_with(b"{") {
+        // Quotes inside this object's own texts have more than one backslash, so this is a key and its value.
+        return marks.zero.find(head).is_some();
+    }
+    let head = marks.output.find(head).map_or(head, |end| &head[..end]);
+    let is_zero = |(words, finder): (&&str, &Finder<'_>)| {
+        let mut found = finder.find_iter(head).map(|at| head.get(at + words.len()..));
+        found.all(|after| matches!(after, Some([b'0', b'\\', b'n', ..])))
+    };
+    let is_refused = || REFUSALS.iter().any(|words| head.starts_with(words.as_bytes()));
+    marks.escape.find(head).is_none() && CODES.iter().zip(&marks.codes).all(is_zero) && !is_refused()
+}
+
+struct Marks {
+    output: Finder<'static>,
+    /// Letters written as escapes could be any of the words.
+    escape: Finder<'static>,
+    zero: Finder<'static>,
+    codes: [Finder<'static>; 2],
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self {
+            output: Finder::new(br"Output:\n"),
+            escape: Finder::new(br"\u00"),
+            zero: Finder::new(br#",\"metadata\":{\"exit_code\":0,"#),
+            codes: CODES.map(|words| Finder::new(words.as_bytes())),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
     use serde_json::value::RawValue;
+
+    #[test]
+    fn usual_successes_are_known_without_decoding() {
+        for (raw, is_sure) in [
+            (r"Chunk ID: a\nProcess exited with code 0\nOutput:\nProcess exited with code 1\n", true),
+            (r"Chunk ID: a\nProcess exited with code 1\nOutput:\nProcess exited with code 0\n", false),
+            (r#"{\"output\":\"Success.\",\"metadata\":{\"exit_code\":0,\"duration_seconds\":0.0}}"#, true),
+            (r#"{\"output\":\"x\",\"metadata\":{\"exit_code\":1,\"duration_seconds\":0.0}}"#, false),
+            (r#"{\"output\":\",\\"metadata\\":{\\"exit_code\\":0,\",\"metadata\":{\"exit_code\":1,\"d\":0}}"#, false),
+            (r"unsupported call: x", false),
+            (r"\u0050rocess exited with code 1\n", false),
+            (r"Process exited with code 01\n", false),
+            ("", true),
+        ] {
+            assert_eq!(surely_succeeded(raw.as_bytes()), is_sure, "{raw}");
+        }
+    }
 
     #[test]
     fn failures_are_read_from_every_form() {
@@ -134,6 +194,9 @@ mod tests {
         ] {
             let raw = RawValue::from_string(output.to_string()).unwrap();
             assert_eq!(read(Some(&raw)), (failure, Text::new(text)), "{output}");
+            if let Some(inside) = raw.get().strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
+                assert!(!surely_succeeded(inside.as_bytes()) || failure == Failure::No, "{output}");
+            }
         }
     }
 }

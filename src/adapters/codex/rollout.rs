@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::ledger::{Answer, Ledger};
-use super::line::{Counts, KINDS, Line, Payload, is_dull};
+use super::line::{Counts, KINDS, Line, Payload, TokenLine, is_dull, token_line};
 use super::lineage::{Lineage, is_v7};
 use super::{Tokens, items, subagent};
 use crate::adapters::lax::{Raw, Str, loose, plain_error};
@@ -92,15 +92,14 @@ impl Rollout {
         if is_dull(line) {
             return;
         }
+        if let Some(line) = token_line(line) {
+            return self.tokens(&line, out);
+        }
         let line = match serde_json::from_str::<Line>(line) {
             Ok(line) => line,
             Err(error) => return unparsed(line, &error, out),
         };
-        out.at = Stamp::parse_rfc3339(&line.timestamp);
-        out.branch.clone_from(&self.branch);
-        if !self.known {
-            out.run = RunId::new(Agent::Codex, self.lineage.turn_thread());
-        }
+        self.place(&line.timestamp, out);
         let Some(payload) = &line.payload else { return };
         match &*line.kind {
             "session_meta" if self.known => self.lineage.ancestor(payload.id.or(&payload.session_id)),
@@ -113,6 +112,23 @@ impl Rollout {
             "event_msg" => self.event(payload, out),
             "token_usage_record" => self.record(payload, out),
             _ => {}
+        }
+    }
+
+    fn place(&self, timestamp: &str, out: &mut Out) {
+        out.at = Stamp::parse_rfc3339(timestamp);
+        out.branch.clone_from(&self.branch);
+        if !self.known {
+            out.run = RunId::new(Agent::Codex, self.lineage.turn_thread());
+        }
+    }
+
+    fn tokens(&mut self, line: &TokenLine, out: &mut Out) {
+        self.place(line.timestamp, out);
+        match (line.usage, &line.info) {
+            (Some(usage), _) => self.answered(usage, line.thread_token_usage, line.thread_id, out),
+            (None, Some(info)) => self.counted(info, out),
+            (None, None) => {}
         }
     }
 
@@ -179,22 +195,28 @@ impl Rollout {
         let Some(usage) = loose::<Tokens>(record.usage) else {
             return out.unparsed("token_usage_record: usage can't be read");
         };
-        let total = loose::<Tokens>(record.thread_token_usage);
-        let thread = record.thread_id.or(self.lineage.answer_thread()).to_owned();
+        self.answered(usage, loose::<Tokens>(record.thread_token_usage), &record.thread_id, out);
+    }
+
+    fn answered(&mut self, usage: Tokens, total: Option<Tokens>, thread: &str, out: &mut Out) {
         if let Some(answer) = self.ledger.record(usage, total) {
-            self.model_call(&thread, answer, out);
+            let thread = if thread.is_empty() { self.lineage.answer_thread() } else { thread };
+            self.model_call(thread, answer, out);
         }
     }
 
     fn token_count(&mut self, event: &Payload, out: &mut Out) {
         let Some(info) = event.info.filter(|info| info.get() != "null") else { return };
-        let Some(Counts { total_token_usage, last_token_usage }) = loose(Some(info)) else {
-            return out.unparsed("token_count: info can't be read");
-        };
-        let Some(total) = total_token_usage else { return };
-        if let Some(answer) = self.ledger.count(last_token_usage, total) {
-            let thread = self.lineage.answer_thread().to_owned();
-            self.model_call(&thread, answer, out);
+        match loose(Some(info)) {
+            Some(counts) => self.counted(&counts, out),
+            None => out.unparsed("token_count: info can't be read"),
+        }
+    }
+
+    fn counted(&mut self, counts: &Counts, out: &mut Out) {
+        let Some(total) = counts.total_token_usage else { return };
+        if let Some(answer) = self.ledger.count(counts.last_token_usage, total) {
+            self.model_call(self.lineage.answer_thread(), answer, out);
         }
     }
 
