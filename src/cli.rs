@@ -79,6 +79,12 @@ pub enum Command {
         /// One JSON array
         #[arg(long)]
         json: bool,
+        /// Tokens and cost of every session there is, without charging; fast, from a cache
+        #[arg(long)]
+        totals: bool,
+        /// Read everything anew
+        #[arg(long, requires = "totals")]
+        no_cache: bool,
     },
     /// Show one run
     Show {

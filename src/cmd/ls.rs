@@ -40,7 +40,7 @@ pub fn run(setup: &Setup, paths: &[PathBuf], all: bool, json: bool, out: &mut dy
         totals.spent.short(),
         totals.usd,
         totals.usage.input,
-        totals.usage.output,
+        totals.usage.written(),
         totals.usage.cache_read,
         totals.usage.cache_write
     )?;

@@ -7,6 +7,7 @@ pub mod policy;
 mod read;
 pub mod show;
 pub mod tail;
+pub mod totals;
 pub mod watch;
 
 use std::io::{IsTerminal, Write};
@@ -92,7 +93,8 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
 
 fn headless(cli: &Cli, setup: &Setup, command: &Command, out: &mut dyn Write) -> Result<u8> {
     match command {
-        Command::Ls { paths, json } => ls::run(setup, paths, cli.all, *json, out)?,
+        Command::Ls { paths, json, totals: true, no_cache } => totals::run(setup, paths, *json, !no_cache, out)?,
+        Command::Ls { paths, json, .. } => ls::run(setup, paths, cli.all, *json, out)?,
         Command::Show { run, json, charges } => show::run(setup, run, *json, *charges, out)?,
         Command::Tail { run, follow, json } => tail::run(setup, run, *follow, *json, out)?,
         Command::Forecast { command: ForecastCommand::Score { paths, json } } => {

@@ -143,6 +143,26 @@ impl Finder {
     }
 }
 
+/// Every file there is, whatever its age, and databases apart.
+#[derive(Debug, Default)]
+pub struct Listed {
+    pub files: Vec<PathBuf>,
+    pub databases: Vec<PathBuf>,
+}
+
+/// Lists what a plan covers, without opening anything.
+pub fn list(plan: &Plan) -> Listed {
+    let mut finder = Finder::new(plan);
+    let mut all: Vec<PathBuf> = finder.roots.iter().flat_map(|root| walk(root).files).map(|file| file.path).collect();
+    for path in std::mem::take(&mut finder.files) {
+        all.extend(named(&path, &mut finder.grouper).0.into_iter().map(|file| file.path));
+    }
+    all.sort();
+    all.dedup();
+    let (databases, files) = all.into_iter().partition(|path| is_database(path));
+    Listed { files, databases }
+}
+
 /// A pipe or device is read as it comes, like standard input.
 pub fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| {

@@ -39,6 +39,7 @@ use crate::domain::run::Origin;
 use crate::domain::time::{Span, Stamp};
 
 pub use batch::read_now;
+pub use discover::{Listed, list};
 pub use env::Env;
 pub(crate) use tail::project_root;
 pub use watch::{Handle, spawn};

@@ -206,3 +206,45 @@ fn a_policy_may_come_from_a_device_but_not_from_a_directory() {
     assert_eq!(home.run(&["policy", "show", "--policy", "."]).status.code(), Some(1));
     assert_eq!(home.run(&["policy", "show", "--budget", "1h1h"]).status.code(), Some(1));
 }
+
+/// Transcripts where their agents keep them.
+fn home_of_agents() -> Home {
+    let home = Home::new();
+    let copy = |from: &str, to: &str| {
+        home.write(to, std::fs::read(fixture(from)).expect("a recording"));
+    };
+    let session = "4a2cbbe5-7267-4707-b959-4b86db164e5d";
+    copy("claude/subagents.transcript.jsonl", &format!(".claude/projects/-p/{session}.jsonl"));
+    for n in [1, 2] {
+        let agent = format!(".claude/projects/-p/{session}/subagents/agent-{n}.jsonl");
+        copy(&format!("claude/subagents.subagent-{n}.transcript.jsonl"), &agent);
+        copy(
+            &format!("codex/subagents.subagent-{n}.transcript.jsonl"),
+            &format!(".codex/sessions/2026/11/23/rollout-{n}.jsonl"),
+        );
+    }
+    copy("claude/loop.transcript.jsonl", ".claude/projects/-p/loop.jsonl");
+    copy("codex/subagents.transcript.jsonl", ".codex/sessions/2026/11/23/rollout-0.jsonl");
+    copy("gemini/success.transcript.jsonl", ".gemini/tmp/p/chats/session-1.jsonl");
+    copy("pi/loop.transcript.jsonl", ".pi/agent/sessions/--p--/1.jsonl");
+    copy("qwen/subagents.transcript.jsonl", ".qwen/projects/-p/chats/1.jsonl");
+    home
+}
+
+#[test]
+fn runs_are_found_where_agents_keep_them_and_totals_agree_cached_or_not() {
+    let home = home_of_agents();
+    let metered = home.json(&["ls", "--all", "--json"]);
+    let key = |v: &serde_json::Value| v["run"].as_str().expect("a run").to_owned();
+    assert_eq!(metered.as_array().map(Vec::len), Some(6));
+    for round in ["cold", "warm"] {
+        let totals = home.json(&["ls", "--totals", "--json"]);
+        assert_eq!(totals.as_array().map(Vec::len), Some(6), "{round}");
+        for run in metered.as_array().expect("runs") {
+            let same = totals.as_array().expect("sessions").iter().find(|t| key(t) == key(run)).expect("the session");
+            for field in ["tokens", "cost_usd", "tool_calls", "failed_tool_calls", "subagents"] {
+                assert_eq!(same[field], run[field], "{round}: {field} of {}", key(run));
+            }
+        }
+    }
+}
