@@ -311,10 +311,14 @@ fn block<'a>(walk: &mut Walk<'a>, told: &mut Told<'a>) -> Option<()> {
             _ => walk.skip()?,
         }
     }
+    // Calls without an id are told apart by the adapter.
     if matches!(kind, b"tool_use" | b"server_tool_use" | b"mcp_tool_use") {
         told.calls.push((id, name));
-    } else if failed && kind.ends_with(b"tool_result") {
+        return (!id.is_empty()).then_some(());
+    }
+    if failed && kind.ends_with(b"tool_result") {
         told.failed.push(call);
+        return (!call.is_empty()).then_some(());
     }
     Some(())
 }

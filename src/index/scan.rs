@@ -168,6 +168,10 @@ impl<'r> Scanner<'r> {
             }
             self.catch_up(&buffer);
             self.buffer = buffer;
+            if let Some(adapter) = &mut self.adapter {
+                adapter.finish(&mut self.events);
+            }
+            self.take_events();
         }
         let facts = FileFacts { format: self.format, parts: self.draft.parts, skipped: self.skipped };
         (facts, self.buffer)
@@ -319,8 +323,13 @@ impl<'r> Scanner<'r> {
     /// Has a line read by the adapter. True if it said something.
     fn ask(&mut self, line: &[u8]) -> bool {
         let Some(adapter) = &mut self.adapter else { return false };
-        let is_partial = matches!(self.mode, Mode::Claude(_));
         adapter.line(line, &mut self.events);
+        self.take_events()
+    }
+
+    /// Notes what the adapter said. True if it said something.
+    fn take_events(&mut self) -> bool {
+        let is_partial = matches!(self.mode, Mode::Claude(_));
         for event in &mut self.events {
             // The adapter doesn't see every line; a total without a time of its own was written after the last one.
             if is_partial && matches!(event.body, Body::Totals(_)) {

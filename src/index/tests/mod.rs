@@ -55,6 +55,7 @@ fn events(bytes: &[u8], origin: &Origin) -> Vec<(Stamp, Event)> {
     let mut adapter = Adapter::new(format, origin);
     let mut events = Vec::new();
     lines.iter().for_each(|line| adapter.line(line, &mut events));
+    adapter.finish(&mut events);
     let mut newest = Stamp(i64::MIN);
     let timed = events.into_iter().map(|event| {
         newest = event.at.map_or(newest, |at| newest.max(at));
