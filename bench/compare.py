@@ -73,6 +73,7 @@ class Change:
             input_tokens=self.usage["input"], output_tokens=self.usage["output"], cache_read_input_tokens=self.usage["cache_read"],
             cache_creation_input_tokens=self.usage["cache_write"],
         )
+        message["usage"].pop("cache_creation", None)  # its parts would say otherwise
         if "requestId" in self.line:
             self.line["requestId"] = f"req_bench{self.times:08}"
         self.line["uuid"] = f"00000000-0000-4000-a000-{self.times:012}"

@@ -38,14 +38,23 @@ pub(super) fn read(text: &str) -> (Format, Vec<Event>) {
     (format, events)
 }
 
+/// Files of one run are merged by time, as the sources do: what has no time follows what came before it.
+pub(super) fn by_time(events: &mut [Event]) {
+    let mut told = None;
+    for event in events.iter_mut() {
+        told = event.at.or(told);
+        event.at = told;
+    }
+    events.sort_by_key(|event| event.at);
+}
+
 /// Totals over the main stream and, where given, its subagents' files.
 pub(super) fn tally(names: &[&str]) -> Tally {
     let mut all = Vec::new();
     for name in names {
         all.extend(read(&fixture(name)).1);
     }
-    // Files of one run are merged by time, as the engine does.
-    all.sort_by_key(|event| event.at);
+    by_time(&mut all);
     add_up(all)
 }
 

@@ -144,8 +144,8 @@ impl Claude {
     }
 }
 
-/// Sets whose line this is and when it was written. A line without a time keeps the one before it: it was written
-/// right after, and a run that ended last week didn't end just now.
+/// Sets whose line this is and when it was written. In a transcript a line without a time keeps the one before it: it
+/// was written right after, and a run that ended last week didn't end just now.
 fn place(session: &str, timestamp: &str, out: &mut Out) {
     if !session.is_empty() && *session != *out.run.session {
         out.run = RunId::new(Agent::Claude, session);

@@ -135,6 +135,8 @@ impl Stream {
             return;
         }
         out.branch = None;
+        // A stream is read as it is written: a line without a time (a retry, a result) happens when it arrives.
+        out.at = None;
         place(&line.session_id, &line.timestamp, out);
         out.branch = self.branch(&line, out);
         match &*line.kind {

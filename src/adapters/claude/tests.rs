@@ -1,6 +1,6 @@
 use super::*;
 use crate::adapters::harness::assert_torn_lines_are_harmless;
-use crate::adapters::testkit::{Tally, add_up, disguise, exists, expected, fixture, read, tally};
+use crate::adapters::testkit::{Tally, add_up, by_time, disguise, exists, expected, fixture, read, tally};
 use crate::domain::event::{Body, Event, Failure, Outcome, RunInfo};
 use crate::domain::usage::Usage;
 
@@ -17,7 +17,7 @@ fn session(name: &str) -> Vec<Event> {
             events.extend(read(&fixture(&file)).1);
         }
     }
-    events.sort_by_key(|event| event.at);
+    by_time(&mut events);
     events
 }
 
