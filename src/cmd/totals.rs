@@ -103,7 +103,7 @@ fn table(rows: &[Row], out: &mut dyn Write) -> std::io::Result<()> {
             row.run
         )?;
         usage += row.own.0;
-        usd = usd + row.own.1;
+        usd += row.own.1;
         is_floor |= row.cost_is_floor;
     }
     let floor = if is_floor { "≥ " } else { "" };
