@@ -30,6 +30,10 @@
 //! 7. Files of agents are opened read-only; no model is ever called, nothing is sent anywhere.
 
 #![forbid(unsafe_code)]
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "the map of a room names what is in it, for those who read the source"
+)]
 
 pub mod adapters;
 pub mod cli;
