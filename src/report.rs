@@ -105,7 +105,7 @@ impl Report {
             state,
             outcome: run.outcome_name(),
             outcome_reason: Text::new(run.outcome_reason()),
-            provisional: !run.tokens.settled() && run.tokens.usage().total() > 0,
+            provisional: !run.tokens.settled() && run.outcome.is_none() && run.tokens.usage().total() > 0,
             tokens: run.tokens.usage(),
             cost_usd: cost.usd,
             cost_is_floor: cost.is_floor,

@@ -48,7 +48,16 @@ pub fn score(setup: &Setup, paths: &[PathBuf], json: bool, out: &mut dyn Write) 
         writeln!(out)?;
         return Ok(());
     }
-    writeln!(out, "{} runs. p10 to p90 should hold the truth 80 % of the time.", score.runs)?;
+    writeln!(
+        out,
+        "{} runs. p10 to p90 should hold the truth 80 % of the time (INSIDE). AHEAD: until so much more",
+        score.runs
+    )?;
+    writeln!(
+        out,
+        "of the clock was spent. EARLIER, LATER: the truth fell outside. UNDECIDED: the recording ended first."
+    )?;
+    writeln!(out, "Runs of a few seconds say nothing: their spending comes in jumps and no time passes.")?;
     writeln!(
         out,
         "{:>8} {:>8} {:>8} {:>8} {:>8} {:>11} {:>9}",

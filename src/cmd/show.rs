@@ -78,7 +78,7 @@ fn words(run: &Run, model: &Model, now: Stamp, out: &mut dyn Write) -> std::io::
         ),
     )?;
     let cost = run.tokens.cost();
-    let so_far = if run.tokens.settled() || usage.total() == 0 { "" } else { " so far" };
+    let so_far = if run.tokens.settled() || run.outcome.is_some() || usage.total() == 0 { "" } else { " so far" };
     let floor = if cost.is_floor { "≥ " } else { "" };
     field("cost", format!("{floor}{}{so_far}", cost.usd))?;
     let c = &run.counts;

@@ -70,6 +70,8 @@ impl Overrides {
     pub fn apply(&self, policy: &mut Table) {
         if let Some(budget) = &self.budget {
             set(policy, "budget", "default", Value::String(budget.clone()));
+            // A run may declare less for itself, not more.
+            set(policy, "budget", "declared_max", Value::String(budget.clone()));
             for rule in rules_in(policy) {
                 rule.insert("budget".into(), Value::String(budget.clone()));
             }

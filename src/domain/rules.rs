@@ -76,6 +76,13 @@ pub struct Allowance {
     pub because: String,
 }
 
+impl Allowance {
+    /// Did a rule that is about this run give it, and not the default?
+    pub fn is_by_rule(&self) -> bool {
+        self.because.starts_with("budget.rules")
+    }
+}
+
 /// A pattern or glob in a policy that can't be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {why}")]

@@ -88,14 +88,14 @@ impl Glyphs {
     /// A mark of its own for every state: states differ without colour and without words.
     pub fn state(&self, state: State) -> &'static str {
         match (state, self.is_ascii) {
-            (State::AtZero, false) => "0",
+            (State::AtZero, false) => "■",
             (State::Working, false) => "●",
             (State::Waiting, false) => "◐",
             (State::Idle, false) => "○",
             (State::Failed, false) => "✗",
             (State::Interrupted, false) => "⊘",
             (State::Finished, false) => "✓",
-            (State::AtZero, true) => "0",
+            (State::AtZero, true) => "#",
             (State::Working, true) => "*",
             (State::Waiting, true) => "?",
             (State::Idle, true) => "-",

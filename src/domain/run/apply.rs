@@ -251,7 +251,10 @@ impl Run {
         self.caps = allowance.caps;
         match declared {
             Some(declared) => {
-                self.clock.granted = declared.clamp(Span::ZERO, cx.rules.policy.budget.declared_max);
+                // Where a rule is about this run, what it gives is the most that can be declared.
+                let most = cx.rules.policy.budget.declared_max;
+                let most = if allowance.is_by_rule() { most.min(allowance.clock) } else { most };
+                self.clock.granted = declared.clamp(Span::ZERO, most.max(Span::ZERO));
                 self.because = Text::new("declared by the run");
                 self.budget_fixed = true;
             }
