@@ -153,6 +153,37 @@ fn an_old_answer_told_again_with_more_output_counts_the_difference() {
     assert_eq!(m.run(0).unwrap().counts.turns, 61);
 }
 
+/// An answer as Claude Code tells it: under message and request, or the message alone.
+fn told(request: &str, branch: Option<&str>, output: u64) -> (Event, u64) {
+    let message = Key::of(&["m"]);
+    let key = if request.is_empty() { message } else { Key::of(&["m", request]) };
+    let usage = Usage { output, ..Usage::ZERO };
+    let call = ModelCall { key: Some(key), message: Some(message), model: None, usage, cost: None };
+    let event = event("s", Body::ModelCall(call));
+    (Event { branch: branch.map(Arc::from), ..event }, 0)
+}
+
+#[test]
+fn one_answer_under_several_requests_counts_once() {
+    for (what, records) in [
+        ("without a request id after one with", vec![told("r1", None, 200), told("", None, 200)]),
+        ("with a request id after one without", vec![told("", None, 200), told("r1", None, 200)]),
+        ("repeated by a subagent", vec![told("r1", None, 200), told("r2", Some("a"), 200)]),
+        ("repeated by a subagent's subagent", vec![told("r1", Some("a"), 200), told("r2", Some("b"), 200)]),
+        ("repeated before the original is read", vec![told("r2", Some("a"), 200), told("r1", None, 200)]),
+    ] {
+        let mut m = model();
+        opened(&mut m, 0, Form::Disk);
+        events(&mut m, 0, records);
+        let run = m.run(0).unwrap();
+        assert_eq!((run.tokens.usage().output, run.tokens.model_calls), (200, 1), "{what}");
+    }
+    let mut m = model();
+    opened(&mut m, 0, Form::Disk);
+    events(&mut m, 0, vec![told("r1", None, 200), told("r2", None, 200)]);
+    assert_eq!(m.run(0).unwrap().tokens.usage().output, 400, "two requests of the main run are two answers");
+}
+
 mod chunking {
     use super::*;
     use proptest::prelude::*;
