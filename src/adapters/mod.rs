@@ -82,25 +82,6 @@ impl Format {
             Format::Native => Agent::Native,
         }
     }
-
-    /// Words for people.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Format::ClaudeStream => "Claude Code stream-json",
-            Format::ClaudeTranscript => "Claude Code transcript",
-            Format::CodexExec => "Codex exec --json",
-            Format::CodexRollout => "Codex rollout",
-            Format::GeminiStream => "Gemini CLI stream-json",
-            Format::GeminiChat => "Gemini CLI chat",
-            Format::OpencodeStream => "opencode run --format json",
-            Format::OpencodeRows => "opencode database",
-            Format::PiStream => "pi --mode json",
-            Format::PiSession => "pi session",
-            Format::QwenStream => "Qwen Code stream-json",
-            Format::QwenChat => "Qwen Code chat",
-            Format::Native => "redkey events",
-        }
-    }
 }
 
 /// Recognises a format from one line, or says that this line doesn't tell. Callers try the first lines in order

@@ -170,13 +170,7 @@ pub fn line(run: &Run, charge: &Charge) -> String {
 
 /// The multipliers that multiply: `  ×8 repeat ×1.3 chain`.
 pub fn factors(f: Factors) -> String {
-    let mut text = String::new();
-    for (percent, name) in [(f.repeat, "repeat"), (f.chain, "chain"), (f.materiality, "materiality")] {
-        if percent != 100 {
-            text.push_str(&format!("  ×{} {name}", f64::from(percent) / 100.0));
-        }
-    }
-    text
+    f.named().map(|(name, percent)| format!("  ×{} {name}", f64::from(percent) / 100.0)).collect()
 }
 
 fn local(at: Stamp) -> String {

@@ -39,12 +39,4 @@ impl Clock {
     pub fn grant(&mut self, amount: Span) {
         self.granted += amount;
     }
-
-    /// Share that is left, 0.0 to 1.0; an empty grant is 0.
-    pub fn share_left(&self) -> f64 {
-        if self.granted.0 <= 0 {
-            return 0.0;
-        }
-        (self.left().0 as f64 / self.granted.0 as f64).clamp(0.0, 1.0)
-    }
 }

@@ -127,10 +127,3 @@ impl Score {
         self
     }
 }
-
-impl Horizon {
-    /// Share of decided guesses inside the interval.
-    pub fn coverage(&self) -> Option<f64> {
-        (self.guesses > 0).then(|| self.inside as f64 / self.guesses as f64)
-    }
-}

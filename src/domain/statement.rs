@@ -88,6 +88,13 @@ impl Factors {
         base.percent(i64::from(self.repeat)).percent(i64::from(self.chain)).percent(i64::from(self.materiality))
     }
 
+    /// Those that multiply, with their percent, in the order in which they apply.
+    pub fn named(self) -> impl Iterator<Item = (&'static str, u16)> {
+        [("repeat", self.repeat), ("chain", self.chain), ("materiality", self.materiality)]
+            .into_iter()
+            .filter(|(_, percent)| *percent != 100)
+    }
+
     /// All multipliers as one number: 1.0 when nothing multiplies.
     pub fn product(self) -> f64 {
         f64::from(self.repeat) * f64::from(self.chain) * f64::from(self.materiality) / 1e6

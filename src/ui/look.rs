@@ -109,13 +109,8 @@ pub fn what(charge: &Charge) -> &str {
 
 /// `×8 repeat ×1.3 chain ×2 materiality`.
 pub fn factors(charge: &Charge, glyphs: &Glyphs) -> String {
-    let all = [
-        (charge.factors.repeat, "repeat"),
-        (charge.factors.chain, "chain"),
-        (charge.factors.materiality, "materiality"),
-    ];
     let mut text = String::new();
-    for (percent, name) in all.into_iter().filter(|(percent, _)| *percent != 100) {
+    for (name, percent) in charge.factors.named() {
         if !text.is_empty() {
             text.push(' ');
         }

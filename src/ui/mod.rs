@@ -199,11 +199,6 @@ impl Ui {
         }
     }
 
-    /// Does the mouse belong to redkey?
-    pub fn mouse(&self) -> bool {
-        self.options.mouse
-    }
-
     /// An answer for the person at the keyboard, shown until the next key.
     pub fn say(&mut self, note: Text) {
         self.note = Some(note);

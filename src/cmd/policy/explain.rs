@@ -214,16 +214,8 @@ fn calls(loaded: &Loaded, run: &Run, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn factors(charge: &Charge) -> String {
-    let named = [
-        ("repeat", charge.factors.repeat),
-        ("chain", charge.factors.chain),
-        ("materiality", charge.factors.materiality),
-    ];
-    let parts: Vec<String> = named
-        .iter()
-        .filter(|(_, percent)| *percent != 100)
-        .map(|(name, percent)| format!("{name} ×{}", f64::from(*percent) / 100.0))
-        .collect();
+    let word = |(name, percent)| format!("{name} ×{}", f64::from(percent) / 100.0);
+    let parts: Vec<String> = charge.factors.named().map(word).collect();
     if parts.is_empty() { String::new() } else { format!("  [{}]", parts.join(", ")) }
 }
 

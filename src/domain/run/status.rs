@@ -103,6 +103,26 @@ impl Run {
         }
     }
 
+    /// The word for how it ended. Where nobody is known to sit at it, a turn that ended well is an end; else it is
+    /// `waiting`. A stream that breaks off says `unfinished`.
+    pub fn outcome_name(&self) -> &'static str {
+        match (&self.outcome, self.phase) {
+            (Some((outcome, _)), _) => outcome.name(),
+            (None, Phase::TurnOver) if self.facts.interactive != Some(true) => Outcome::Finished.name(),
+            (None, Phase::TurnOver | Phase::Waiting) => "waiting",
+            (None, _) => "unfinished",
+        }
+    }
+
+    /// Why it ended, in the agent's words.
+    pub fn outcome_reason(&self) -> &str {
+        match &self.outcome {
+            Some((_, reason)) => reason.as_str(),
+            None if self.phase == Phase::TurnOver => "turn over",
+            None => "",
+        }
+    }
+
     /// Has the clock or a cap run out?
     pub fn is_out(&self, now: Stamp, rules: &Rules) -> bool {
         self.readings(now, rules).iter().any(Reading::is_out)
