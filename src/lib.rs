@@ -8,6 +8,7 @@
 //! - [`engine`] — the model of everything that is watched, and the one function that changes it. Pure.
 //! - [`report`] — a run as plain data. Pure.
 //! - [`config`] — the policy in force, put together from its layers; redkey's directories.
+//! - [`control`] — the key: processes, the ladder, a socket per run, gates, the audit log.
 //! - [`sources`] — where events come from: files that grow, a database, standard input. Read-only.
 //! - [`ui`] — drawing the model; keys become actions.
 //! - [`runtime`] — the one loop: inputs, engine, effects, frame.
@@ -29,7 +30,7 @@
 //! 6. All text from agents is a [`domain::text::Text`], cleaned where it enters.
 //! 7. Files of agents are opened read-only; no model is ever called, nothing is sent anywhere.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![allow(
     rustdoc::private_intra_doc_links,
     reason = "the map of a room names what is in it, for those who read the source"
@@ -40,6 +41,7 @@ pub mod cli;
 pub mod clock;
 pub mod cmd;
 pub mod config;
+pub mod control;
 pub mod demo;
 pub mod domain;
 pub mod engine;

@@ -80,6 +80,14 @@ impl serde::Serialize for Text {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Text {
+    /// Cleaned like any other text: what comes over a socket or out of a file is as hostile as an agent's output.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        Ok(Self::new(&raw))
+    }
+}
+
 /// Replaces what a terminal could act on: a line break, tab or carriage return becomes one space, an escape
 /// sequence's introducer and every other control character disappear, and so do invisible and reordering characters.
 pub fn clean(raw: &str) -> Cow<'_, str> {
