@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::words::{AtZero, Grade, Mode, ProcId, Stop};
 use crate::domain::event::Agent;
 use crate::domain::text::Text;
-use crate::domain::time::{Span, Stamp, as_ms};
+use crate::domain::time::{Span, Stamp};
 
 /// The version of this protocol.
 pub const PROTO: &str = "1.0";
@@ -125,13 +125,11 @@ pub struct Interrupt {
     pub interrupt_id: Text,
     pub reason: Text,
     /// After so long the next rung follows, whatever was answered.
-    #[serde(with = "as_ms")]
     pub deadline_ms: Span,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GrantCall {
-    #[serde(with = "as_ms")]
     pub amount_ms: Span,
     #[serde(default)]
     pub reason: Text,
@@ -184,7 +182,6 @@ pub struct HookCall {
     #[serde(default)]
     pub branch: Option<Text>,
     /// The hook must have answered after so long.
-    #[serde(with = "as_ms")]
     pub deadline_ms: Span,
 }
 
@@ -239,11 +236,8 @@ pub enum GateState {
 /// A run's clock as its meter reads it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clock {
-    #[serde(with = "as_ms")]
     pub granted_ms: Span,
-    #[serde(with = "as_ms")]
     pub spent_ms: Span,
-    #[serde(with = "as_ms")]
     pub left_ms: Span,
     /// The meter that has run out or will first, by its name.
     #[serde(default)]
@@ -265,7 +259,6 @@ pub struct Metered {
     /// `None`: nothing was recognised so far.
     pub clock: Option<Clock>,
     /// The budget given to this run at its start, where it differs from the policy's.
-    #[serde(default, with = "as_ms::option")]
     pub budget_ms: Option<Span>,
     pub gates: Vec<Gate>,
     /// What the person should know: warnings that have gone off, in words, newest last.

@@ -212,36 +212,6 @@ impl Sum for Span {
     }
 }
 
-/// For fields whose name says that they hold milliseconds: a number, both ways. (People write spans as text.)
-pub mod as_ms {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::Span;
-
-    pub fn serialize<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
-        span.0.serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
-        i64::deserialize(deserializer).map(Span)
-    }
-
-    /// The same where there may be none.
-    pub mod option {
-        use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-        use super::Span;
-
-        pub fn serialize<S: Serializer>(span: &Option<Span>, serializer: S) -> Result<S::Ok, S::Error> {
-            span.map(|span| span.0).serialize(serializer)
-        }
-
-        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Span>, D::Error> {
-            Ok(Option::<i64>::deserialize(deserializer)?.map(Span))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
