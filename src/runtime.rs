@@ -141,6 +141,12 @@ impl Runtime {
                     prices: self.model.prices.clone(),
                 }),
                 Effect::ReadDetail(origin) => self.sources.request(Request::ReadDetail(origin)),
+                Effect::Stop { .. }
+                | Effect::StopAll(_)
+                | Effect::Grant { .. }
+                | Effect::Transfer { .. }
+                | Effect::Answer { .. }
+                | Effect::Release { .. } => {}
             }
         }
         stale

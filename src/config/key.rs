@@ -20,6 +20,9 @@ impl KeyPath {
         if let Some(pattern) = place.strip_prefix("shell.") {
             return Self::default().key("shell").key(unquoted(pattern));
         }
+        if let Some(pattern) = place.strip_prefix("gate.patterns.") {
+            return Self::default().key("gate").key("patterns").key(unquoted(pattern));
+        }
         if let Some((table, name)) = place.strip_prefix("tools.").and_then(|rest| rest.split_once('.')) {
             return Self::default().key("tools").key(table).key(unquoted(name));
         }

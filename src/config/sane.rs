@@ -6,12 +6,16 @@
 use super::key::KeyPath;
 use super::suggest::nearest;
 use crate::domain::event::Agent;
-use crate::domain::policy::{Budget, BudgetRule, Caps, Clock, Forecast, Materiality, Policy, Tariff, Watch};
+use crate::domain::policy::{
+    Budget, BudgetRule, Caps, Clock, Forecast, Gating, Materiality, Policy, Stopping, Tariff, Watch,
+};
 use crate::domain::time::Span;
 
 /// The newest form of the policy file.
 pub const VERSION: u32 = 1;
 const MAX_PERCENT: u32 = 10_000;
+/// Warnings are for people; more than these nobody reads.
+const MAX_WARNINGS: usize = 32;
 const YEAR: Span = Span::secs(366 * 86_400);
 
 /// What is wrong, and where in the policy.
@@ -25,13 +29,16 @@ struct Check {
 /// Everything that makes no sense in a merged policy.
 pub fn complaints(policy: &Policy) -> Vec<Complaint> {
     let mut check = Check::default();
-    let Policy { version, budget, caps, clock, tariff, materiality, forecast, shell, tools, watch } = policy;
+    let Policy { version, budget, caps, clock, stop, gate, tariff, materiality, forecast, shell, tools, watch } =
+        policy;
     if *version != VERSION {
         check.say("version", format!("is {version}; this redkey reads version {VERSION}"));
     }
     check.budget(budget);
     check.caps("caps", caps);
     check.clock(clock);
+    check.stop(stop);
+    check.gate(gate);
     check.tariff(tariff);
     for (i, Materiality { glob, percent, tightens: _ }) in materiality.iter().enumerate() {
         check.not_empty(&format!("materiality[{i}].glob"), Some(glob));
@@ -121,7 +128,7 @@ impl Check {
     }
 
     fn clock(&mut self, clock: &Clock) {
-        let Clock { idle_after, tool_idle_after, low } = *clock;
+        let Clock { idle_after, tool_idle_after, low, at_zero: _, at_zero_hooked: _, ref warn_at } = *clock;
         self.span("clock.idle_after", idle_after, Span::secs(1), YEAR);
         self.span("clock.tool_idle_after", tool_idle_after, Span::secs(1), YEAR);
         self.span("clock.low", low, Span::ZERO, YEAR);
@@ -129,6 +136,29 @@ impl Check {
             let message =
                 format!("is shorter than clock.idle_after ({}); a running tool is given more", idle_after.short());
             self.say("clock.tool_idle_after", message);
+        }
+        for (i, left) in warn_at.iter().enumerate() {
+            self.span(&format!("clock.warn_at[{i}]"), *left, Span(1), YEAR);
+        }
+        if warn_at.len() > MAX_WARNINGS {
+            self.say("clock.warn_at", format!("holds {} times; {MAX_WARNINGS} at most", warn_at.len()));
+        }
+    }
+
+    fn stop(&mut self, stop: &Stopping) {
+        let Stopping { cooperative, int, term, orphans, give_up, leftovers: _ } = *stop;
+        for (name, time) in [("cooperative", cooperative), ("int", int), ("term", term), ("orphans", orphans)] {
+            self.span(&format!("stop.{name}"), time, Span::ZERO, Span::mins(60));
+        }
+        self.span("stop.give_up", give_up, Span::secs(1), Span::mins(60));
+    }
+
+    fn gate(&mut self, gate: &Gating) {
+        let Gating { timeout, irreversible: _, patterns } = gate;
+        self.span("gate.timeout", *timeout, Span::secs(1), Span::mins(24 * 60));
+        for pattern in patterns.keys().filter(|pattern| pattern.trim().is_empty()) {
+            let path = KeyPath::default().key("gate").key("patterns").key(pattern);
+            self.found.push((path, "names no command".into()));
         }
     }
 
@@ -217,11 +247,12 @@ pub fn warnings(policy: &Policy) -> Vec<(KeyPath, String)> {
             *catcher = Some(i);
         }
     }
-    for pattern in policy.shell.keys() {
+    let shell = policy.shell.keys().map(|pattern| (KeyPath::default().key("shell"), pattern));
+    let gate = policy.gate.patterns.keys().map(|pattern| (KeyPath::default().key("gate").key("patterns"), pattern));
+    for (table, pattern) in shell.chain(gate) {
         // Commands are seen without the directory of their program.
         if pattern.split_whitespace().next().is_some_and(|program| program.contains('/')) {
-            let path = KeyPath::default().key("shell").key(pattern);
-            found.push((path, "matches nothing: write the program without its directory".into()));
+            found.push((table.key(pattern), "matches nothing: write the program without its directory".into()));
         }
     }
     found

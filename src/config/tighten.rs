@@ -5,7 +5,9 @@
 //! has decided here which direction is tighter.
 
 use super::key::KeyPath;
-use crate::domain::policy::{Budget, BudgetRule, Caps, Clock, Forecast, Materiality, Policy, Tariff, Watch};
+use crate::domain::policy::{
+    AtZero, Budget, BudgetRule, Caps, Clock, Forecast, Gating, Leftovers, Materiality, Policy, Stopping, Tariff, Watch,
+};
 use crate::domain::time::Span;
 
 mod classes;
@@ -22,11 +24,14 @@ pub struct Loosening {
 /// What `own`, a project's policy by itself, would loosen. `was` is the policy below it, `now` the two merged.
 pub fn loosenings(was: &Policy, now: &Policy, own: &Policy) -> Vec<Loosening> {
     let mut judge = Judge::default();
-    let Policy { version, budget, caps, clock, tariff, materiality: _, forecast, shell, tools, watch } = was;
+    let Policy { version, budget, caps, clock, stop, gate, tariff, materiality: _, forecast, shell, tools, watch } =
+        was;
     judge.same("version", *version, now.version);
     judge.budget(budget, &now.budget, own, was);
     judge.caps("caps", caps, &now.caps);
     judge.clock(clock, &now.clock);
+    judge.stop(stop, &now.stop);
+    judge.gate(gate, &now.gate, &own.gate);
     judge.tariff(tariff, &now.tariff);
     for (i, Materiality { glob: _, percent, tightens: _ }) in own.materiality.iter().enumerate() {
         judge.longer(&format!("materiality[{i}].percent"), 100, *percent);
@@ -70,6 +75,24 @@ impl Shown for u64 {
 impl Shown for f64 {
     fn shown(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Shown for bool {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for AtZero {
+    fn shown(&self) -> String {
+        self.name().to_owned()
+    }
+}
+
+impl Shown for Leftovers {
+    fn shown(&self) -> String {
+        self.name().to_owned()
     }
 }
 
@@ -138,10 +161,40 @@ impl Judge {
 
     fn clock(&mut self, was: &Clock, now: &Clock) {
         // The later a silent run counts as idle, the more it is charged; the earlier it warns, the better.
-        let Clock { idle_after, tool_idle_after, low } = *was;
+        // Warnings of a project go in front of those below, and so only add to them.
+        let Clock { idle_after, tool_idle_after, low, at_zero, at_zero_hooked, warn_at: _ } = *was;
+        self.longer("clock.at_zero", at_zero, now.at_zero);
+        self.longer("clock.at_zero_hooked", at_zero_hooked, now.at_zero_hooked);
         self.longer("clock.idle_after", idle_after, now.idle_after);
         self.longer("clock.tool_idle_after", tool_idle_after, now.tool_idle_after);
         self.longer("clock.low", low, now.low);
+    }
+
+    fn stop(&mut self, was: &Stopping, now: &Stopping) {
+        // The sooner a stop goes on to the next rung, the sooner the run is gone.
+        let Stopping { cooperative, int, term, orphans, give_up, leftovers } = *was;
+        self.shorter("stop.cooperative", cooperative, now.cooperative);
+        self.shorter("stop.int", int, now.int);
+        self.shorter("stop.term", term, now.term);
+        self.shorter("stop.orphans", orphans, now.orphans);
+        self.same("stop.give_up", give_up, now.give_up);
+        self.longer("stop.leftovers", leftovers, now.leftovers);
+    }
+
+    fn gate(&mut self, was: &Gating, now: &Gating, own: &Gating) {
+        // Where nobody answers, the sooner that is a denial the better.
+        let Gating { timeout, irreversible, patterns } = was;
+        self.shorter("gate.timeout", *timeout, now.timeout);
+        self.longer("gate.irreversible", *irreversible, now.irreversible);
+        for (pattern, _) in own.patterns.iter().filter(|(_, held)| !**held) {
+            let was = match patterns.get(pattern) {
+                Some(false) => continue,
+                Some(true) => "true".to_owned(),
+                None => "no line, so held where it is irreversible".to_owned(),
+            };
+            let path = KeyPath::default().key("gate").key("patterns").key(pattern);
+            self.found.push(Loosening { path, was });
+        }
     }
 
     fn tariff(&mut self, was: &Tariff, now: &Tariff) {

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::policy::Stopping;
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
+
+pub use crate::domain::policy::AtZero;
 
 /// One process, told apart from any other that may get its number later on the same boot.
 ///
@@ -174,19 +177,6 @@ pub struct Receipt {
     pub survivors: Vec<Survivor>,
 }
 
-/// What became of a run's clock at zero, by the policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AtZero {
-    /// Say so and let it run.
-    Warn,
-    /// Let the call in hand finish, then stand still until a person answers.
-    Hold,
-    /// The ladder.
-    #[default]
-    Stop,
-}
-
 macro_rules! named {
     ($($type:ident { $($variant:ident => $name:literal),* $(,)? })*) => {$(
         impl $type {
@@ -211,7 +201,6 @@ named! {
         Escalating => "escalating", IdleAfterInterrupt => "idle after interrupt",
         VerifiedDead => "VERIFIED DEAD", Failed => "FAILED",
     }
-    AtZero { Warn => "warn", Hold => "hold", Stop => "stop" }
 }
 
 impl Receipt {
@@ -252,6 +241,14 @@ pub struct Times {
     pub orphans: Span,
     /// After KILL, until what is left counts as a failure.
     pub give_up: Span,
+}
+
+impl From<Stopping> for Times {
+    /// The policy's `[stop]`.
+    fn from(policy: Stopping) -> Self {
+        let Stopping { cooperative, int, term, orphans, give_up, leftovers: _ } = policy;
+        Self { cooperative, int, term, orphans, give_up }
+    }
 }
 
 impl Default for Times {

@@ -19,6 +19,8 @@ pub struct Policy {
     pub budget: Budget,
     pub caps: Caps,
     pub clock: Clock,
+    pub stop: Stopping,
+    pub gate: Gating,
     pub tariff: Tariff,
     pub materiality: Vec<Materiality>,
     pub forecast: Forecast,
@@ -124,6 +126,84 @@ pub struct Clock {
     pub idle_after: Span,
     pub tool_idle_after: Span,
     pub low: Span,
+    /// What becomes of a run that redkey started when its clock or a cap has run out.
+    pub at_zero: AtZero,
+    /// The same for runs that only their hook holds.
+    pub at_zero_hooked: AtZero,
+    /// Time left at which a warning goes off, in any order.
+    pub warn_at: Vec<Span>,
+}
+
+/// What becomes of a run at zero, in rising rigour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtZero {
+    /// Say so and let it run.
+    Warn,
+    /// Let the call in hand finish, then stand still until a person answers.
+    Hold,
+    /// The ladder.
+    #[default]
+    Stop,
+}
+
+impl AtZero {
+    pub fn name(self) -> &'static str {
+        match self {
+            AtZero::Warn => "warn",
+            AtZero::Hold => "hold",
+            AtZero::Stop => "stop",
+        }
+    }
+}
+
+impl std::fmt::Display for AtZero {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How long each rung of a stop may take, and what a run's end includes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stopping {
+    pub cooperative: Span,
+    pub int: Span,
+    pub term: Span,
+    pub orphans: Span,
+    pub give_up: Span,
+    pub leftovers: Leftovers,
+}
+
+/// What becomes of processes that an agent leaves behind when it ends by itself, in rising rigour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leftovers {
+    /// The run goes on until they have ended too.
+    Wait,
+    #[default]
+    Stop,
+}
+
+impl Leftovers {
+    pub fn name(self) -> &'static str {
+        match self {
+            Leftovers::Wait => "wait",
+            Leftovers::Stop => "stop",
+        }
+    }
+}
+
+/// Which actions are held until a person answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gating {
+    /// No answer for so long is a denial.
+    pub timeout: Span,
+    /// Hold everything that counts as irreversible.
+    pub irreversible: bool,
+    /// Patterns of shell commands: held too (`true`), or exempt from `irreversible` (`false`).
+    pub patterns: BTreeMap<String, bool>,
 }
 
 /// The price list. Spans are clock time.

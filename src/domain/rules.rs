@@ -1,5 +1,6 @@
 //! A policy compiled for use: which budget a run gets, what a tool call counts as, what a target is worth.
 
+mod gate;
 mod here;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ pub struct Rules {
     tools: HashMap<String, ToolTable>,
     materiality: Vec<(GlobMatcher, u16, bool)>,
     projects: Vec<Option<GlobMatcher>>,
+    gates: Vec<(Pattern, bool)>,
 }
 
 /// Patterns by the program they are about, so that a command meets only its own.
@@ -110,7 +112,8 @@ impl Rules {
             let place = format!("budget.rules[{i}].project");
             projects.push(rule.project.as_deref().map(|glob| path_glob(glob, &place)).transpose()?);
         }
-        Ok(Self { policy, shell, tools, materiality, projects })
+        let gates = gate::compile(&policy)?;
+        Ok(Self { policy, shell, tools, materiality, projects, gates })
     }
 
     /// Clock and caps for a run, by the first rule that matches; then a project's rules lower them.
@@ -191,12 +194,7 @@ impl Rules {
             if here.follow(&command) {
                 continue;
             }
-            let paths: Vec<String> =
-                shell::path_words(&command).iter().map(|p| target::normalise(p, &here.dir)).collect();
-            // What can't be placed (a variable, another machine, names that come through a pipe) counts as outside.
-            let outside = |p: &String| p.contains('$') || (!target::is_inside(p, cwd) && !target::is_scratch(p));
-            let is_outside = command.remote || paths.is_empty() || paths.iter().any(outside);
-            let (mut class, pattern) = self.shell.classify(&command, is_outside);
+            let (mut class, pattern, paths) = self.classify_command(&command, &here, cwd);
             let paths = if command.remote { Vec::new() } else { paths };
             let acts = command.redirects.iter().any(|r| writes(&r.path, r.write)) || shell::may_act(&command);
             if class == ShellClass::Read && acts {
@@ -220,6 +218,16 @@ impl Rules {
             ShellClass::Irreversible => Rule::Irreversible,
             _ => Rule::Execute,
         };
+    }
+
+    /// One command by itself: its class, the line that gave it, and the paths it names.
+    fn classify_command(&self, command: &Simple, here: &Here, cwd: &str) -> (ShellClass, Option<usize>, Vec<String>) {
+        let paths: Vec<String> = shell::path_words(command).iter().map(|p| target::normalise(p, &here.dir)).collect();
+        // What can't be placed (a variable, another machine, names that come through a pipe) counts as outside.
+        let outside = |p: &String| p.contains('$') || (!target::is_inside(p, cwd) && !target::is_scratch(p));
+        let is_outside = command.remote || paths.is_empty() || paths.iter().any(outside);
+        let (class, pattern) = self.shell.classify(command, is_outside);
+        (class, pattern, paths)
     }
 
     /// Multiplier, in percent, of the first glob that matches any of the targets; a project's globs only raise it.

@@ -11,7 +11,7 @@ use super::salvage;
 use super::text::Text;
 
 /// Longest command line kept for the shell parser, in bytes.
-const MAX_COMMAND: usize = 16 * 1024;
+pub const MAX_COMMAND: usize = 16 * 1024;
 /// Most targets kept of one call.
 const MAX_TARGETS: usize = 16;
 

@@ -2,6 +2,7 @@
 //!
 //! Live and replay are the same path: messages in, effects out, `now` an argument.
 
+mod control;
 mod counters;
 mod source;
 #[cfg(test)]
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::adapters::Form;
+use crate::control::words::{Mode, ProcId};
 use crate::domain::event::{Body, Event, RunId};
 use crate::domain::price::Prices;
 use crate::domain::rules::Rules;
@@ -20,6 +22,7 @@ use crate::domain::time::{Span, Stamp};
 use crate::domain::tokens::Seen;
 use crate::domain::usage::{Usage, Usd};
 
+pub use control::{Fact, Hold, Note, Press};
 pub use counters::Counters;
 pub use source::{Place, Progress, Source, SourceState};
 
@@ -54,6 +57,20 @@ pub enum Msg {
     Look(Option<u32>),
     /// Somebody wants the whole of one event.
     LookAt(Origin),
+    /// Control tells something of a run, a gate, or itself.
+    Control(Fact),
+    /// Somebody presses the key of this run.
+    Press { run: RunId, mode: Mode },
+    /// Somebody stops everything.
+    PressAll,
+    /// Somebody gives a run time or, negative, takes it.
+    Give { run: RunId, amount: Span },
+    /// Somebody moves time from one run to another.
+    Transfer { from: RunId, to: RunId, amount: Span },
+    /// Somebody answers a gate.
+    Answer { gate: Text, allow: bool },
+    /// Somebody lets a held run go on.
+    Release { run: RunId },
     /// Time passes.
     Tick,
 }
@@ -64,9 +81,47 @@ pub enum Effect {
     /// The screen is stale.
     Redraw,
     /// Read a run's sources from the start and answer with [`Msg::History`].
-    ReadHistory { run: u32, id: RunId, sources: Vec<u32> },
+    ReadHistory {
+        run: u32,
+        id: RunId,
+        sources: Vec<u32>,
+    },
     /// Read one line and answer with [`Msg::Detail`].
     ReadDetail(Origin),
+    /// Stop this run: over its socket, or this process if it is still the same one.
+    Stop {
+        run: RunId,
+        leader: Option<ProcId>,
+        socket: Option<Text>,
+        mode: Mode,
+        id: Text,
+    },
+    /// Stop these, and whatever else listens.
+    StopAll(Vec<Press>),
+    /// Without a socket: into the record alone.
+    Grant {
+        run: RunId,
+        socket: Option<Text>,
+        amount: Span,
+    },
+    Transfer {
+        from: RunId,
+        from_socket: Option<Text>,
+        to: RunId,
+        to_socket: Option<Text>,
+        amount: Span,
+    },
+    /// `run` as its socket calls it.
+    Answer {
+        run: Text,
+        socket: Text,
+        gate: Text,
+        allow: bool,
+    },
+    Release {
+        run: RunId,
+        socket: Text,
+    },
 }
 
 /// Everything that is known. Drawing reads it and changes nothing.
@@ -84,6 +139,7 @@ pub struct Model {
     pub detail: Option<(Origin, Vec<Text>)>,
     looked_at: Option<u32>,
     seen: Seen,
+    control: control::Control,
 }
 
 struct Tracked {
@@ -123,6 +179,7 @@ impl Model {
             detail: None,
             looked_at: None,
             seen: Seen::default(),
+            control: control::Control::default(),
         }
     }
 
@@ -168,12 +225,13 @@ impl Model {
                 self.progress = progress;
                 vec![Effect::Redraw]
             }
-            Msg::History(run) => {
+            Msg::History(mut run) => {
                 let is_current = self
                     .runs
                     .get(run.number as usize)
                     .is_some_and(|t| t.run.counts.events <= run.counts.events && self.looked_at == Some(run.number));
                 if is_current {
+                    self.control.tell(&mut run, &self.rules);
                     self.history = Some(run);
                 }
                 vec![Effect::Redraw]
@@ -187,6 +245,13 @@ impl Model {
                 self.detail = None;
                 vec![Effect::ReadDetail(origin)]
             }
+            Msg::Control(fact) => self.fact(fact, now),
+            Msg::Press { run, mode } => self.press(run, mode, now),
+            Msg::PressAll => self.press_all(now),
+            Msg::Give { run, amount } => self.give(run, amount),
+            Msg::Transfer { from, to, amount } => self.transfer(from, to, amount, now),
+            Msg::Answer { gate, allow } => self.answer(&gate, allow, now),
+            Msg::Release { run } => self.release(run, now),
             Msg::Tick => {
                 self.counters.tick(now);
                 self.shrink_quiet(now);
@@ -226,6 +291,7 @@ impl Model {
         let mut run = Run::new(id.clone(), number);
         let cx = Context { rules: &self.rules, prices: &self.prices, seen: &mut self.seen };
         run.set_default_budget(&cx);
+        self.control.tell(&mut run, &self.rules);
         self.runs.push(Tracked { run, form, sources: Vec::new(), shrunk: false });
         self.index.insert(id.clone(), number);
         number

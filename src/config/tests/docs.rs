@@ -5,7 +5,7 @@ use super::*;
 fn the_pages_table_of_prices_is_the_shipped_one() {
     let page = include_str!("../../../assets/POLICY.md");
     let embedded: Table = toml::from_str(EMBEDDED).expect("the shipped policy");
-    for section in ["clock", "tariff", "forecast"] {
+    for section in ["clock", "stop", "tariff", "forecast"] {
         for (name, value) in embedded[section].as_table().expect("a table") {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let row = format!("| `{name}` | `{value}` |");

@@ -6,7 +6,8 @@ use super::timeline::{Entry, EntryKind, Origin};
 use super::{Branch, Context, Pending, Phase, Run};
 use crate::domain::event::{Body, Event, Failure, Key, ModelCall, Outcome, RunInfo};
 use crate::domain::meter::Meter;
-use crate::domain::statement::{Charge, Factors, Rule};
+use crate::domain::rules::Rules;
+use crate::domain::statement::{Factors, Rule};
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 use crate::domain::tokens::Counted;
@@ -113,7 +114,7 @@ impl Run {
     }
 
     /// The run's own turn is over; its subagents may be in the middle of something.
-    fn rest(&mut self, phase: Phase) {
+    pub(super) fn rest(&mut self, phase: Phase) {
         self.pending.retain(|p| p.branch != 0);
         self.statement.close();
         self.phase = phase;
@@ -172,17 +173,8 @@ impl Run {
                 entry(EntryKind::Verified, text)
             }
             Body::Granted { amount, by, reason } => {
-                self.clock.grant(*amount);
                 self.budget_fixed = true;
-                let what = Text::new(&format!("by {by}: {reason}"));
-                self.statement.push(Charge {
-                    at,
-                    amount: -*amount,
-                    rule: Rule::Grant,
-                    branch,
-                    factors: Factors::NONE,
-                    what: what.clone(),
-                });
+                let what = self.granted(at, branch, *amount, by, reason);
                 Some((-*amount, EntryKind::Grant, what))
             }
             Body::Warning { text } => entry(EntryKind::Warning, text),
@@ -234,32 +226,35 @@ impl Run {
         if self.phase == Phase::New && self.facts.interactive == Some(false) {
             self.phase = Phase::Working;
         }
-        self.settle_budget(info.budget, cx);
+        self.settle_budget(info.budget, cx.rules);
     }
 
     /// What a run of this agent gets before it says where it runs.
     pub fn set_default_budget(&mut self, cx: &Context<'_>) {
-        self.settle_budget(None, cx);
+        self.settle_budget(None, cx.rules);
     }
 
     /// The clock is set before the first charge and from then on changes by grants alone.
-    fn settle_budget(&mut self, declared: Option<Span>, cx: &Context<'_>) {
+    pub(super) fn settle_budget(&mut self, declared: Option<Span>, rules: &Rules) {
         if self.budget_fixed {
             return;
         }
-        let allowance = cx.rules.allowance(self.id.agent, self.facts.cwd.as_str(), self.facts.label.as_str());
-        self.caps = allowance.caps;
+        let allowance = rules.allowance(self.id.agent, self.facts.cwd.as_str(), self.facts.label.as_str());
+        if !self.caps_given {
+            self.caps = allowance.caps;
+        }
         match declared {
+            _ if self.budget_given => {}
             Some(declared) => {
                 // Where a rule is about this run, what it gives is the most that can be declared.
-                let most = cx.rules.policy.budget.declared_max;
+                let most = rules.policy.budget.declared_max;
                 let most = if allowance.is_by_rule() { most.min(allowance.clock) } else { most };
-                self.clock.granted = declared.clamp(Span::ZERO, most.max(Span::ZERO));
+                self.clock.granted = declared.clamp(Span::ZERO, most.max(Span::ZERO)) + self.grants;
                 self.because = Text::new("declared by the run");
                 self.budget_fixed = true;
             }
             None => {
-                self.clock.granted = allowance.clock;
+                self.clock.granted = allowance.clock + self.grants;
                 self.because = Text::new(&allowance.because);
             }
         }

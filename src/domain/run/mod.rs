@@ -2,6 +2,7 @@
 
 mod apply;
 mod charge;
+mod given;
 mod status;
 mod timeline;
 
@@ -24,6 +25,7 @@ use super::text::Text;
 use super::time::{Span, Stamp};
 use super::tokens::{Seen, Tokens};
 
+pub use given::Grant;
 pub use status::State;
 pub use timeline::{Entry, EntryKind, Origin, Timeline};
 
@@ -148,7 +150,13 @@ pub struct Run {
     /// Subagents work on although the run's own turn is over.
     background: bool,
     pending: Vec<Pending>,
+    /// Declared, or charged for: the policy has no say any more.
     budget_fixed: bool,
+    /// A person gave it when the run was started.
+    budget_given: bool,
+    caps_given: bool,
+    /// Sum of all grants, for a budget that is settled after them.
+    grants: Span,
     charged_tokens: Span,
     targets: HashSet<u64>,
     roots: HashSet<u64>,
@@ -184,6 +192,9 @@ impl Run {
             background: false,
             pending: Vec::new(),
             budget_fixed: false,
+            budget_given: false,
+            caps_given: false,
+            grants: Span::ZERO,
             charged_tokens: Span::ZERO,
             targets: HashSet::new(),
             roots: HashSet::new(),

@@ -14,6 +14,11 @@ pub struct Origin {
     pub offset: u64,
 }
 
+impl Origin {
+    /// Of what stands in no source: what a person did.
+    pub const NOWHERE: Origin = Origin { source: u32::MAX, offset: 0 };
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
