@@ -278,6 +278,8 @@ pub struct Status {
     /// The agent's own process.
     pub leader: Option<ProcId>,
     pub supervisor: Option<ProcId>,
+    #[serde(default)]
+    pub guardian: Option<ProcId>,
     /// `None`: redkey did not start it; its hook is all there is.
     pub grade: Option<Grade>,
     /// Why the grade is not a better one.

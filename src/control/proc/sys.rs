@@ -110,6 +110,35 @@ fn die_with(_signal: Signal, _parent: Pid) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(libc::ENOTSUP))
 }
 
+/// From now on this process is in user and mount namespaces of its own, and its next child is the first of a pid
+/// namespace. An error if it has more than one thread.
+#[cfg(target_os = "linux")]
+pub fn unshare_pids() -> io::Result<()> {
+    let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
+    // SAFETY: takes flags alone. No descriptor table is unshared, which is what makes the call unsafe.
+    match unsafe { libc::unshare(flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn unshare_pids() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Closes every descriptor from `first` on but those in `keep`. For a forked child that must not hold its parent's
+/// locks, sockets and pipes, and that uses none of the values that own them.
+pub fn close_all_but(first: i32, keep: &[i32]) {
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")
+        .map(|entries| entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect())
+        .unwrap_or_default();
+    for fd in open.into_iter().filter(|fd| *fd >= first && !keep.contains(fd)) {
+        // SAFETY: closing a number is sound by itself; the caller gives up whatever owned it.
+        unsafe { libc::close(fd) };
+    }
+}
+
 /// Ends this process at once: no destructors, no exit handlers. For a forked child that must not run its parent's.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any number and doesn't return.
