@@ -1,7 +1,17 @@
 //! Stopping runs and proving it; gates, grants, and the record of every press.
 //!
 //! - [`words`], [`ladder`], [`protocol`] — pure: what a stop is, which rung goes out when, what is said on a socket.
+//! - [`dir`], [`desk`], [`peer`] — where the sockets are, who answers on one, and who may ask.
+//! - [`client`], [`native`] — the other end: for screens and commands, and for agents written in Rust.
+//! - [`link`] — the line between a run's supervisor and its meter; [`wire`] — lines in and out of a socket.
 
+pub mod client;
+pub mod desk;
+pub mod dir;
 pub mod ladder;
+pub mod link;
+pub mod native;
+pub mod peer;
 pub mod protocol;
+mod wire;
 pub mod words;
