@@ -9,6 +9,11 @@
 pub mod client;
 pub mod desk;
 pub mod dir;
+//! - [`agents`], [`coop`] — what is known of each agent, and how it is asked to stop in its own words. Pure, but for
+//!   one connection.
+
+pub mod agents;
+pub mod coop;
 pub mod ladder;
 pub mod proc;
 pub mod link;
