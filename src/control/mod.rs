@@ -1,5 +1,6 @@
 //! Stopping runs and proving it; gates, grants, and the record of every press.
 //!
+//! - [`mapping`] — which process works on which run.
 //! - [`words`], [`ladder`], [`protocol`] — pure: what a stop is, which rung goes out when, what is said on a socket.
 //! - [`proc`] — processes: who descends from whom, what is signalled, what proves that it is gone.
 //! - [`dir`], [`desk`], [`peer`] — where the sockets are, who answers on one, and who may ask.
@@ -19,6 +20,7 @@ pub mod proc;
 pub mod link;
 pub mod native;
 pub mod peer;
+pub mod mapping;
 pub mod protocol;
 mod wire;
 pub mod words;
