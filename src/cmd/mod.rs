@@ -5,6 +5,7 @@ pub mod forecast;
 pub mod ls;
 pub mod policy;
 mod read;
+pub mod run;
 pub mod show;
 pub mod tail;
 pub mod totals;
@@ -79,6 +80,13 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                     drop(out);
                     return watch::run(&cli, &setup, paths);
                 }
+                Some(Command::Run(args)) => {
+                    drop(out);
+                    return Ok(match run::run(&cli, &setup, args)? {
+                        Ok(code) => code,
+                        Err(signal) => end_by(signal),
+                    });
+                }
                 Some(Command::Demo { demo }) => {
                     drop(out);
                     return demo::run(&cli, &setup, demo);
@@ -128,6 +136,15 @@ fn schema(out: &mut dyn Write) -> Result<u8> {
     serde_json::to_writer_pretty(&mut *out, &crate::adapters::native_schema())?;
     writeln!(out)?;
     Ok(0)
+}
+
+/// Ends this process by `signal`, as what it ran has ended; the exit code, should that not end it.
+fn end_by(signal: i32) -> u8 {
+    // A core was written by whoever crashed, if at all.
+    let no_core = rustix::process::Rlimit { current: Some(0), maximum: None };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, no_core);
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
+    128u8.saturating_add(u8::try_from(signal).unwrap_or(0))
 }
 
 /// A screen needs a terminal that can draw one; without, the plain way is named.

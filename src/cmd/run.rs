@@ -1,7 +1,6 @@
 //! `redkey run`: an agent under supervision.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
@@ -10,12 +9,10 @@ use crate::cli::{Cli, RunArgs};
 use crate::config::Dirs;
 use crate::control::audit;
 use crate::control::dir::RunDir;
-use crate::control::meter::{self, MeterSetup};
 use crate::control::supervisor::{Launch, launch};
 use crate::domain::event::Agent;
 use crate::domain::meter::Meter;
 use crate::domain::policy::Leftovers;
-use crate::domain::price::Prices;
 use crate::domain::text::Text;
 use crate::domain::time::Span;
 
@@ -30,16 +27,7 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
     let given = setup.rules.allowance(agent.unwrap_or(Agent::Native), cwd.as_str(), label.as_str());
     let caps: BTreeMap<Text, f64> =
         Meter::ALL.iter().filter_map(|m| Some((Text::new(m.name()), m.cap(&given.caps)?))).collect();
-    let meter_setup = MeterSetup {
-        rules: setup.rules.clone(),
-        prices: Arc::new(Prices::embedded()),
-        env: setup.env.clone(),
-        dirs: dirs.clone(),
-        label: label.clone(),
-        budget: Some(given.budget),
-        caps: given.caps,
-        at_zero: policy.clock.at_zero,
-    };
+    let log = audit::path(&dirs);
     launch(Launch {
         command: args.agent.clone(),
         label,
@@ -47,12 +35,22 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
         times: policy.stop.into(),
         end_leftovers: policy.stop.leftovers == Leftovers::Stop,
         at_zero: policy.clock.at_zero,
-        budget: Some(given.budget),
+        budget: Some(given.clock),
         caps,
         expect,
         run_dir: RunDir::open(&dirs)?,
         streams: dirs.state.join("streams"),
         audit_log: audit::path(&dirs),
-        meter: Box::new(move |start| meter::main(start, meter_setup)),
+        meter: Box::new(move |start| {
+            let log = audit::Audit::open(&log);
+            let (_out, mut link) = crate::control::link::split::<
+                crate::control::link::FromMeter,
+                crate::control::link::ToMeter,
+            >(start.link)?;
+            let t = std::thread::spawn(move || audit::pump(start.audit, &log));
+            while link.recv().is_some() {}
+            let _ = t.join();
+            Ok(())
+        }),
     })
 }

@@ -73,6 +73,10 @@ impl Conn {
         }
     }
 
+    pub fn is_flushed(&self) -> bool {
+        self.is_closed() || self.out.is_empty()
+    }
+
     pub fn is_closed(&self) -> bool {
         self.stream.is_none()
     }

@@ -234,6 +234,17 @@ impl Desk {
         self.conns.iter().filter(|conn| conn.slot != Slot::Pending && !conn.is_closed()).count()
     }
 
+    /// Connections in this role.
+    pub fn in_role(&self, role: Role) -> usize {
+        let meant = |conn: &&Conn| conn.slot != Slot::Pending && !conn.is_closing() && conn.role == role;
+        self.conns.iter().filter(meant).count()
+    }
+
+    /// Everything that was said is on its way.
+    pub fn is_flushed(&self) -> bool {
+        self.conns.iter().all(Conn::is_flushed)
+    }
+
     /// What every connection is ready for, in their order.
     fn ready(&self) -> Vec<PollFlags> {
         let open: Vec<_> = self.conns.iter().map(Conn::interest).collect();

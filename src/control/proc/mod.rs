@@ -31,7 +31,7 @@ pub use held::Held;
 pub use kill::{Round, kill_round, survivors};
 pub use reap::{Reaped, Status, reap_all};
 pub use stat::{Stat, ancestors, boot_id, cmdline, cwd, environ_has, exe, id, name, read};
-pub use sys::{Fork, PreExec, close_all_but, fork, spawn, unshare_pids};
+pub use sys::{Fork, PreExec, fork, spawn, unshare_pids};
 pub use tree::{Children, children, descendants};
 
 /// This process's number.

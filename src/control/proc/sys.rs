@@ -127,18 +127,6 @@ pub fn unshare_pids() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Closes every descriptor from `first` on but those in `keep`. For a forked child that must not hold its parent's
-/// locks, sockets and pipes, and that uses none of the values that own them.
-pub fn close_all_but(first: i32, keep: &[i32]) {
-    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")
-        .map(|entries| entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect())
-        .unwrap_or_default();
-    for fd in open.into_iter().filter(|fd| *fd >= first && !keep.contains(fd)) {
-        // SAFETY: closing a number is sound by itself; the caller gives up whatever owned it.
-        unsafe { libc::close(fd) };
-    }
-}
-
 /// Ends this process at once: no destructors, no exit handlers. For a forked child that must not run its parent's.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any number and doesn't return.

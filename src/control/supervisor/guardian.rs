@@ -39,9 +39,14 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 /// How the guardian's part of a run ended.
 pub enum Verdict {
     Ended(End),
-    CannotStart { code: u8, why: Text },
+    CannotStart {
+        code: u8,
+        why: Text,
+    },
     /// The supervisor was killed. What was left is gone, or is named.
-    SupervisorLost { survivors: Vec<Survivor> },
+    SupervisorLost {
+        survivors: Vec<Survivor>,
+    },
 }
 
 pub struct Guardian {
@@ -143,4 +148,3 @@ pub fn exit_of(verdict: &Verdict) -> Result<u8, i32> {
         },
     }
 }
-

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal};
 
 use super::contain::{Cgroup, Contain};
 use super::guardian::{self, Guardian, Verdict, code};
+use super::pidns::{self, Init, Side};
 use super::relay::Relay;
 use super::supervise::{Seat, Supervisor};
 use super::wire::ToGuardian;
@@ -73,7 +74,7 @@ pub struct MeterStart {
 struct Streams {
     agent_in: Option<OwnedFd>,
     relay_in: Option<OwnedFd>,
-    agent_out: OwnedFd,
+    agent_out: Option<OwnedFd>,
     relay_out: OwnedFd,
     channel: Option<Channel>,
     copy: Option<PathBuf>,
@@ -194,18 +195,36 @@ struct Ends {
     audit: Pipe,
 }
 
+/// The supervisor's whole life; its exit code is for nobody.
 fn supervisor_main(
     launch: Launch,
     run: Text,
     known: &'static Knowledge,
-    streams: Option<Streams>,
+    mut streams: Option<Streams>,
     ends: Ends,
 ) -> i32 {
-    let mut guardian: Link<ToGuardian, super::wire::FromGuardian> = match Link::new(ends.guardian) {
-        Ok(link) => link,
-        Err(_) => return i32::from(code::BROKEN),
+    let guardian_pid = rustix::process::getppid();
+    let init = match launch.contain {
+        // Before anything is opened that the run must not hold.
+        Contain::Pidns => match pidns::split() {
+            Ok(Side::Outside(init)) => Ok(Some(init)),
+            Ok(Side::First(first)) => {
+                drop(ends);
+                let socket = launch.run_dir.socket_path(run.as_str()).unwrap_or_default();
+                let command = agent_command(&launch.command, &run, &socket, streams_of(&mut streams));
+                drop(streams);
+                return first.run(command, !launch.end_leftovers);
+            }
+            Err(error) => Err((code::BROKEN, error)),
+        },
+        _ => Ok(None),
     };
-    match supervisor_begin(launch, run, known, streams, ends.meter, ends.relay, ends.audit) {
+    let Ok(mut guardian) = Link::new(ends.guardian) else { return i32::from(code::BROKEN) };
+    let begun = init.and_then(|init| {
+        let guardian_pid = guardian_pid.ok_or_else(|| (code::BROKEN, anyhow!("the guardian is gone")))?;
+        begin(launch, run, known, streams, init, guardian_pid, ends.meter, ends.relay, ends.audit)
+    });
+    match begun {
         Ok(seat) => {
             guardian.send(&ToGuardian::Started(seat.status.leader.unwrap_or(ProcId { pid: 0, start: 0 })));
             match Supervisor::new(seat, guardian).and_then(Supervisor::run) {
@@ -220,71 +239,49 @@ fn supervisor_main(
     }
 }
 
-type Begun = Result<Seat, (u8, anyhow::Error)>;
+/// An error, and the exit code that a shell would give.
+type Failed = (u8, anyhow::Error);
 
-fn supervisor_begin(
+fn broken(error: impl Into<anyhow::Error>) -> Failed {
+    (code::BROKEN, error.into())
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything that a supervisor is left with after its fork")]
+fn begin(
     launch: Launch,
     run: Text,
     known: &'static Knowledge,
-    streams: Option<Streams>,
+    mut streams: Option<Streams>,
+    mut init: Option<Init>,
+    guardian_pid: Pid,
     meter: UnixStream,
     relay: UnixStream,
     audit: Pipe,
-) -> Begun {
-    let broken = |error: anyhow::Error| (code::BROKEN, error);
-    let guardian_pid = rustix::process::getppid().ok_or_else(|| broken(anyhow!("the guardian is gone")))?;
+) -> Result<Seat, Failed> {
     let user_group = rustix::process::getpgrp();
     // Out of the terminal's foreground: its keys are for the agent.
-    rustix::process::setpgid(None, None).map_err(|e| broken(e.into()))?;
-    proc::become_subreaper().map_err(|e| broken(e.into()))?;
-    proc::die_with_parent(Signal::TERM, number(guardian_pid)).map_err(|e| broken(e.into()))?;
-    let mut desk =
-        Desk::open(&launch.run_dir, run.as_str(), desk::welcome(run.as_str())).map_err(|e| broken(e.into()))?;
+    rustix::process::setpgid(None, None).map_err(broken)?;
+    proc::become_subreaper().map_err(broken)?;
+    proc::die_with_parent(Signal::TERM, number(guardian_pid)).map_err(broken)?;
+    let mut desk = Desk::open(&launch.run_dir, run.as_str(), desk::welcome(run.as_str())).map_err(broken)?;
     let (cgroup, grade, grade_why) = contain(launch.contain, run.as_str()).map_err(broken)?;
-    let children = Children::open_self().map_err(|e| broken(e.into()))?;
-    let asks = streams.as_ref().is_some_and(|s| s.channel.is_some());
-    let relay = match &streams {
-        Some(_) => Some(Link::new(relay).map_err(|e| broken(e.into()))?),
-        None => None,
+    let children = Children::open_self().map_err(broken)?;
+    let asks_by_relay = streams.as_ref().is_some_and(|s| s.channel.is_some());
+    let relay = streams.is_some().then(|| Link::new(relay)).transpose().map_err(broken)?;
+    let leader = match &mut init {
+        Some(init) => init.start(user_group).map(|()| init.pid),
+        None => {
+            let mut command = agent_command(&launch.command, &run, desk.path(), streams_of(&mut streams));
+            start(&mut command, user_group, cgroup.as_ref())
+        }
     };
-    let leader = start(&launch.command, &run, desk.path(), user_group, cgroup.as_ref(), streams)?;
-    let leader_id = proc::id(number(leader));
+    let leader = leader.map_err(|error| cannot_start(&launch.command, error))?;
+    drop(streams);
     desk.keep_out(&[std::process::id()]);
-    let me = proc::id(std::process::id()).unwrap_or(ProcId { pid: std::process::id(), start: 0 });
-    let started = Started {
-        run: run.clone(),
-        label: launch.label.clone(),
-        command: command_line(&launch.command),
-        cwd: cwd(),
-        supervisor: me,
-        guardian: proc::id(number(guardian_pid)),
-        leader: leader_id,
-        grade: Some(grade),
-        budget_ms: launch.budget,
-        caps: launch.caps.clone(),
-        expect_ms: launch.expect,
-        at_zero: launch.at_zero,
-    };
-    let status = Status {
-        run: run.clone(),
-        label: launch.label,
-        command: started.command.clone(),
-        cwd: started.cwd.clone(),
-        started: clock::now(),
-        leader: leader_id,
-        supervisor: Some(me),
-        guardian: started.guardian,
-        grade: Some(grade),
-        grade_why,
-        at_zero: launch.at_zero,
-        alive: 1,
-        stop: None,
-        meter: true,
-        metered: Metered { agent: known.agent, budget_ms: launch.budget, ..Metered::default() },
-        audit_degraded: false,
-    };
+    let started = started(&launch, &run, number(guardian_pid), proc::id(number(leader)), grade);
+    let status = status_of(&started, known, grade_why);
     audit.record(Some(&run), Fact::RunStarted(Box::new(started)));
-    let_go_of_streams().map_err(|e| broken(e.into()))?;
+    let_go_of_streams().map_err(broken)?;
     Ok(Seat {
         run,
         agent: known,
@@ -292,15 +289,54 @@ fn supervisor_begin(
         end_leftovers: launch.end_leftovers,
         guardian_pid,
         desk,
-        meter: Link::new(meter).map_err(|e| broken(e.into()))?,
+        meter: Link::new(meter).map_err(broken)?,
         relay,
-        asks_by_relay: asks,
+        asks_by_relay,
         cgroup,
         audit,
         children,
         status,
         leader,
     })
+}
+
+fn started(launch: &Launch, run: &Text, guardian: u32, leader: Option<ProcId>, grade: Grade) -> Started {
+    let me = std::process::id();
+    Started {
+        run: run.clone(),
+        label: launch.label.clone(),
+        command: command_line(&launch.command),
+        cwd: cwd(),
+        supervisor: proc::id(me).unwrap_or(ProcId { pid: me, start: 0 }),
+        guardian: proc::id(guardian),
+        leader,
+        grade: Some(grade),
+        budget_ms: launch.budget,
+        caps: launch.caps.clone(),
+        expect_ms: launch.expect,
+        at_zero: launch.at_zero,
+    }
+}
+
+fn status_of(started: &Started, known: &Knowledge, grade_why: Text) -> Status {
+    Status {
+        run: started.run.clone(),
+        label: started.label.clone(),
+        command: started.command.clone(),
+        cwd: started.cwd.clone(),
+        started: clock::now(),
+        leader: started.leader,
+        supervisor: Some(started.supervisor),
+        guardian: started.guardian,
+        grade: started.grade,
+        grade_why,
+        at_zero: started.at_zero,
+        alive: 1,
+        stop: None,
+        meter: true,
+        metered: Metered { agent: known.agent, budget_ms: started.budget_ms, ..Metered::default() },
+        audit_degraded: false,
+    }
 }
 
 fn contain(wanted: Contain, run: &str) -> Result<(Option<Cgroup>, Grade, Text)> {
@@ -317,47 +353,54 @@ fn contain(wanted: Contain, run: &str) -> Result<(Option<Cgroup>, Grade, Text)> 
                  delegated (`systemd-run --user --scope -p Delegate=yes redkey run …`)"
             ),
         },
-        Contain::Pidns => bail!("`--contain pidns` isn't there yet"),
+        Contain::Pidns => Ok((None, Grade::Pidns, Text::default())),
     }
 }
 
-/// Starts the agent. The error carries the exit code that a shell would give.
-fn start(
+/// What starts the agent, with the ends of its streams where they are passed on.
+fn agent_command(
     command: &[OsString],
     run: &Text,
     socket: &std::path::Path,
-    group: Pid,
-    cgroup: Option<&Cgroup>,
-    streams: Option<Streams>,
-) -> Result<Pid, (u8, anyhow::Error)> {
-    let broken = |error: io::Error| (code::BROKEN, error.into());
-    let (program, arguments) = command.split_first().ok_or_else(|| (2, anyhow!("no command is given")))?;
-    let mut agent = Command::new(program);
-    agent.args(arguments).env("REDKEY_RUN", run.as_str()).env("REDKEY_SOCKET", socket);
-    if let Some(streams) = streams {
-        agent.stdout(streams.agent_out);
-        if let Some(input) = streams.agent_in {
-            agent.stdin(input);
-        }
+    ends: (Option<OwnedFd>, Option<OwnedFd>),
+) -> Command {
+    let mut agent = Command::new(command.first().map_or_else(|| std::ffi::OsStr::new(""), |c| c.as_os_str()));
+    agent.args(command.iter().skip(1)).env("REDKEY_RUN", run.as_str()).env("REDKEY_SOCKET", socket);
+    if let Some(input) = ends.0 {
+        agent.stdin(input);
     }
+    if let Some(output) = ends.1 {
+        agent.stdout(output);
+    }
+    agent
+}
+
+/// The agent's ends; they are the command's from now on.
+fn streams_of(streams: &mut Option<Streams>) -> (Option<OwnedFd>, Option<OwnedFd>) {
+    streams.as_mut().map_or((None, None), |s| (s.agent_in.take(), s.agent_out.take()))
+}
+
+/// Starts the agent in the user's process group.
+fn start(agent: &mut Command, group: Pid, cgroup: Option<&Cgroup>) -> io::Result<Pid> {
     let pre = PreExec {
         pgid: Some(number(group)),
-        cgroup_procs: cgroup.map(|c| c.entrance().try_clone_to_owned()).transpose().map_err(broken)?,
+        cgroup_procs: cgroup.map(|c| c.entrance().try_clone_to_owned()).transpose()?,
         reset: vec![Signal::INT, Signal::TERM, Signal::QUIT, Signal::TSTP],
         pdeathsig: Some(Signal::KILL),
     };
-    match proc::spawn(&mut agent, pre) {
-        Ok(child) => Pid::from_raw(child.id() as i32).ok_or_else(|| (code::BROKEN, anyhow!("no process id"))),
-        Err(error) => {
-            let code = match error.kind() {
-                io::ErrorKind::NotFound => code::NOT_FOUND,
-                io::ErrorKind::PermissionDenied => code::NOT_EXECUTABLE,
-                _ => code::BROKEN,
-            };
-            let name = Text::new(&program.to_string_lossy());
-            Err((code, anyhow::Error::from(error).context(format!("cannot start {name}"))))
-        }
-    }
+    let child = proc::spawn(agent, pre)?;
+    Pid::from_raw(child.id() as i32).ok_or_else(|| io::Error::other("the kernel told no process id"))
+}
+
+/// With the exit code that a shell would give.
+fn cannot_start(command: &[OsString], error: io::Error) -> (u8, anyhow::Error) {
+    let code = match error.kind() {
+        io::ErrorKind::NotFound => code::NOT_FOUND,
+        io::ErrorKind::PermissionDenied => code::NOT_EXECUTABLE,
+        _ => code::BROKEN,
+    };
+    let name = Text::new(&command.first().map(|c| c.to_string_lossy()).unwrap_or_default());
+    (code, anyhow::Error::from(error).context(format!("cannot start {name}")))
 }
 
 impl Streams {
@@ -379,7 +422,7 @@ impl Streams {
             None => (None, None),
         };
         let copy = copies.then(|| launch.streams.join(format!("{run}.out.jsonl")));
-        let (agent_out, relay_out) = (agent_out.into(), relay_out.into());
+        let (agent_out, relay_out) = (Some(agent_out.into()), relay_out.into());
         Ok(Some(Self { agent_in, relay_in, agent_out, relay_out, channel, copy }))
     }
 }
@@ -390,7 +433,7 @@ fn relay_main(streams: Streams, link: UnixStream) -> i32 {
     let work = || -> io::Result<()> {
         rustix::process::setpgid(None, None)?;
         let copy = copy.as_ref().and_then(|path| copy_at(path).ok());
-        let coop = channel.and_then(coop::over);
+        let coop = channel.and_then(coop::machine);
         Relay { link: Link::new(link)?, input: relay_in, coop, output: relay_out, copy }.run()
     };
     work().map_or(1, |()| 0)
@@ -451,4 +494,3 @@ fn command_line(command: &[OsString]) -> Text {
 fn cwd() -> Text {
     Text::new(&std::env::current_dir().unwrap_or_default().to_string_lossy())
 }
-

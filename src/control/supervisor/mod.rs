@@ -19,6 +19,7 @@
 mod contain;
 mod guardian;
 mod launch;
+mod pidns;
 mod relay;
 mod signals;
 mod supervise;

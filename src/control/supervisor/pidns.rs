@@ -3,9 +3,8 @@
 //!
 //! The first process is ours. It starts the agent, waits for whatever loses its parent, and ends as the agent ends.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::fs;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -17,29 +16,35 @@ use crate::control::proc::{self, Fork, PreExec, Reaped, Status};
 /// The namespace's first process, waiting for the word to start the agent.
 pub struct Init {
     pub pid: Pid,
-    go: File,
-    report: File,
+    go: PipeWriter,
+    report: PipeReader,
 }
 
-/// What the first process keeps of what it inherits: standard streams, and the ends of two pipes.
-const FIRST_OWN: i32 = 3;
+/// Which side of the fork this is.
+pub enum Side {
+    Outside(Init),
+    /// The first process. It holds whatever its parent held and must let go of it before [`First::run`].
+    First(First),
+}
+
+/// The first process, before it does anything.
+pub struct First {
+    go: PipeReader,
+    report: PipeWriter,
+}
+
+/// Makes the namespace and its first process.
+pub fn split() -> Result<Side> {
+    enter()?;
+    let (go_read, go) = io::pipe()?;
+    let (report, report_write) = io::pipe()?;
+    Ok(match proc::fork()? {
+        Fork::Parent(pid) => Side::Outside(Init { pid, go, report }),
+        Fork::Child => Side::First(First { go: go_read, report: report_write }),
+    })
+}
 
 impl Init {
-    /// Makes the namespace and its first process, which will start what `command` makes. Must come before anything is
-    /// opened that the run must not hold. `wait`: when the agent has ended, wait for what it left behind.
-    pub fn make(command: impl FnOnce() -> Command, wait: bool) -> Result<Self> {
-        enter()?;
-        let (go_read, go) = io::pipe()?;
-        let (report, report_write) = io::pipe()?;
-        match proc::fork()? {
-            Fork::Parent(pid) => Ok(Self { pid, go: File::from(OwnedFd::from(go)), report: File::from(OwnedFd::from(report)) }),
-            Fork::Child => {
-                proc::close_all_but(FIRST_OWN, &[go_read.as_raw_fd(), report_write.as_raw_fd()]);
-                std::process::exit(first(command(), go_read, report_write, wait));
-            }
-        }
-    }
-
     /// Lets it start the agent, in the process group `group`.
     pub fn start(&mut self, group: Pid) -> io::Result<()> {
         rustix::process::setpgid(Some(self.pid), Some(group))?;
@@ -69,7 +74,15 @@ fn enter() -> Result<()> {
     Ok(())
 }
 
-fn first(mut command: Command, mut go: impl Read, mut report: impl Write, wait: bool) -> i32 {
+impl First {
+    /// Starts what `command` makes when it is told to, and waits for its end; the exit code. `wait`: when the agent has
+    /// ended, wait for what it left behind too.
+    pub fn run(self, command: Command, wait: bool) -> i32 {
+        first(command, self.go, self.report, wait)
+    }
+}
+
+fn first(mut command: Command, mut go: PipeReader, mut report: PipeWriter, wait: bool) -> i32 {
     if go.read_exact(&mut [0]).is_err() {
         return 0; // whoever made us has gone
     }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 
 use super::contain::Cgroup;
-use super::signals::Signals;
+use super::signals::{Arrived, Signals};
 use super::wire::{End, FromGuardian, FromRelay, ToGuardian, ToRelay};
 use crate::clock;
 use crate::control::agents::Knowledge;
@@ -22,7 +22,7 @@ use crate::control::link::{Asked, Ended, FromMeter, Link, ToMeter};
 use crate::control::peer::Peer;
 use crate::control::proc::{self, Children, Held, Reaped, Status as Change};
 use crate::control::protocol::{Call, Interrupt, Role, RpcError, Snapshot, Status, StopCall, code};
-use crate::control::words::{Asker, Mode, Phase, ProcId, Proof, Rung, Stop, Survivor, Times};
+use crate::control::words::{Asker, Grade, Mode, Phase, ProcId, Proof, Rung, Stop, Survivor, Times};
 use crate::domain::text::Text;
 
 /// Between two rounds of KILL, at first and at most.
@@ -102,10 +102,12 @@ impl Supervisor {
     pub fn run(mut self) -> Result<()> {
         loop {
             let now = clock::elapsed();
+            // In this order: a child that ends in between is told by the next signal.
+            let arrived = self.signals.arrived();
             self.reap(now);
-            self.work(now);
+            self.work(arrived, now);
             self.tell(now);
-            if self.over.is_some_and(|over| now >= over + LINGER || self.seat.desk.is_idle()) {
+            if self.over.is_some_and(|over| now >= over + LINGER || self.seat.desk.is_flushed()) {
                 return Ok(());
             }
             self.wait(now)?;
@@ -138,8 +140,8 @@ impl Supervisor {
         Ok(())
     }
 
-    fn work(&mut self, now: Duration) {
-        for arrived in self.signals.arrived() {
+    fn work(&mut self, arrived: Vec<Arrived>, now: Duration) {
+        for arrived in arrived {
             if arrived.signal == SIGTERM {
                 self.told_to_end(arrived.sender, now);
             }
@@ -242,6 +244,7 @@ impl Supervisor {
                     return;
                 }
             },
+            None if self.seat.status.grade == Some(Grade::Pidns) => Proof::NamespaceGone,
             None => Proof::NoChildren,
         };
         self.round = None;
@@ -364,20 +367,25 @@ impl Supervisor {
             let again = if self.tidying && mode == Mode::Ladder { Mode::Now } else { mode };
             return self.climb(Input::Press(again), now);
         }
-        let runs = self.seat.desk.connected(Role::Run) > 0;
+        let runs = self.seat.desk.in_role(Role::Run) > 0;
         let plan = Plan {
             cooperative: runs || (self.seat.asks_by_relay && self.seat.relay.as_ref().is_some_and(|r| !r.is_gone())),
             first: self.seat.agent.first,
-            aim: self.seat.agent.aim,
+            aim: self.aim(),
             times: self.seat.times,
         };
         self.begin(id, mode, by, reason, plan, now);
     }
 
+    /// In a namespace our child is its first process, which signals pass by; the agent is in its group.
+    fn aim(&self) -> Aim {
+        if self.seat.status.grade == Some(Grade::Pidns) { Aim::Group } else { self.seat.agent.aim }
+    }
+
     fn begin(&mut self, id: Text, mode: Mode, by: Asker, reason: Text, plan: Plan, now: Duration) {
         // For KILL at once, counting waits: it takes longer than the kill.
         let members = if mode == Mode::Now { self.direct() } else { proc::descendants(self.me.pid).len() as u32 };
-        let grade = self.seat.status.grade.unwrap_or(crate::control::words::Grade::Subreaper);
+        let grade = self.seat.status.grade.unwrap_or(Grade::Subreaper);
         let fact = Fact::StopRequested { id: id.clone(), mode, by: by.clone(), reason: reason.clone() };
         self.seat.audit.record(Some(&self.seat.run), fact);
         (self.rungs_told, self.final_told) = (0, false);
@@ -492,7 +500,12 @@ impl Supervisor {
         if proc::outlive_parent().is_ok() {
             let stop = self.ladder.as_ref().map(|l| l.state().clone());
             let ended = self.ended.unwrap_or_default();
-            self.guardian.send(&ToGuardian::Ended(End { code: ended.code, signal: ended.signal, stop, left_behind: vec![] }));
+            self.guardian.send(&ToGuardian::Ended(End {
+                code: ended.code,
+                signal: ended.signal,
+                stop,
+                left_behind: vec![],
+            }));
         }
     }
 
@@ -540,10 +553,11 @@ impl Supervisor {
             stop: self.seat.status.stop.clone(),
             left_behind: std::mem::take(&mut self.left_behind),
         };
-        let outcome = end.stop.as_ref().and_then(|s| s.receipt.as_ref()).map_or_else(
-            || Text::new("ended by itself"),
-            |receipt| Text::new(&receipt.words()),
-        );
+        let outcome = end
+            .stop
+            .as_ref()
+            .and_then(|s| s.receipt.as_ref())
+            .map_or_else(|| Text::new("ended by itself"), |receipt| Text::new(&receipt.words()));
         let fact = Fact::RunEnded { code: end.code, signal: end.signal, outcome };
         self.seat.audit.record(Some(&self.seat.run), fact);
         self.guardian.send(&ToGuardian::Ended(end));
