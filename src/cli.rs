@@ -128,6 +128,18 @@ pub enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Show what was done to runs: stops, grants, gates, by whom and why
+    #[command(args_conflicts_with_subcommands = true)]
+    Audit {
+        /// Only what concerns this run or session (or the one whose name begins so)
+        #[arg(long, value_name = "RUN")]
+        run: Option<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(subcommand)]
+        command: Option<AuditCommand>,
+    },
     /// Score the forecast over recorded sessions
     Forecast {
         #[command(subcommand)]
@@ -232,6 +244,19 @@ pub enum LayerArg {
     User,
     Project,
     Merged,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check that every record follows from the one before; exit code 4 if not
+    Verify {
+        /// A head that was printed earlier and kept elsewhere: is it still part of the log?
+        #[arg(long, value_name = "HEX")]
+        head: Option<String>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! One file per command: each puts together what it needs and runs it.
 
+pub mod audit;
 pub mod demo;
 pub mod forecast;
 pub mod ls;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command, ForecastCommand, PolicyCommand};
+use crate::cli::{AuditCommand, Cli, Command, ForecastCommand, PolicyCommand};
 use crate::config::{self, Loaded};
 use crate::domain::rules::Rules;
 use crate::sources::Env;
@@ -63,6 +64,13 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
             let mut page = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut page)?;
             out.write_all(&page)?;
+            0
+        }
+        Some(Command::Audit { command: Some(AuditCommand::Verify { head, json }), .. }) => {
+            audit::verify(head.as_deref(), *json, &mut out)?
+        }
+        Some(Command::Audit { run, json, command: None }) => {
+            audit::run(run.as_deref(), *json, &mut out)?;
             0
         }
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,

@@ -9,7 +9,7 @@
 //! - [`dir`], [`desk`], [`peer`] — where the sockets are, who answers on one, and who may ask.
 //! - [`client`], [`native`] — the other end: for screens and commands, and for agents written in Rust.
 //! - [`link`] — the line between a run's supervisor and its meter; [`wire`] — lines in and out of a socket.
-//! - [`audit`] — the record of every press.
+//! - [`audit`] — the log of what was done, which also remembers budgets and grants.
 
 pub mod agents;
 pub mod audit;
