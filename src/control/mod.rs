@@ -1,8 +1,9 @@
 //! Stopping runs and proving it; gates, grants, and the record of every press.
 //!
-//! - [`mapping`] — which process works on which run.
+//! - [`mapping`] — which process works on which run; [`holds`] — which key there is for each.
 //! - [`words`], [`ladder`], [`protocol`] — pure: what a stop is, which rung goes out when, what is said on a socket.
 
+pub mod holds;
 pub mod ladder;
 pub mod mapping;
 pub mod protocol;
