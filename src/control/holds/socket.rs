@@ -42,7 +42,6 @@ impl Sockets for Desks {
         match follow(socket, each) {
             Ok(()) => Text::default(),
             Err(error) if is_closed(&error) => Text::new("it has closed its socket"),
-            Err(error) if is_closed(&error) => Text::new("it has closed its socket"),
             Err(error) => Text::new(&error.to_string()),
         }
     }
