@@ -8,6 +8,7 @@ pub mod policy;
 mod read;
 pub mod run;
 pub mod show;
+pub mod stop;
 pub mod tail;
 pub mod totals;
 pub mod watch;
@@ -73,6 +74,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
             audit::run(run.as_deref(), *json, &mut out)?;
             0
         }
+        Some(Command::Status { run, json }) => stop::status(run.as_deref(), *json, &mut out)?,
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
         Some(Command::Demo { demo }) if demo.agent.is_some() => {
             demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?
@@ -94,6 +96,10 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                         Ok(code) => code,
                         Err(signal) => end_by(signal),
                     });
+                }
+                Some(Command::Stop(args)) => {
+                    drop(out);
+                    return stop::stop(&setup, args, &mut std::io::stdout());
                 }
                 Some(Command::Demo { demo }) => {
                     drop(out);

@@ -1,13 +1,12 @@
 //! Stopping runs and proving it; gates, grants, and the record of every press.
 //!
-//! - [`mapping`] — which process works on which run; [`holds`] — which key there is for each.
 //! - [`words`], [`ladder`], [`protocol`] — pure: what a stop is, which rung goes out when, what is said on a socket.
 //! - [`agents`], [`coop`] — what is known of each agent, and how it is asked to stop in its own words. Pure, but for
 //!   one connection.
 //! - [`proc`] — processes: who descends from whom, what is signalled, what proves that it is gone.
-//! - [`supervisor`] — a run that redkey starts.
+//! - [`supervisor`] — a run that redkey starts; [`stopping`] — a stop from outside.
+//! - [`mapping`] — which process works on which run; [`holds`] — which key there is for each.
 //! - [`tracked`] — the ladder for processes that redkey did not start.
-//! - [`mapping`] — which process works on which run, for runs that redkey did not start.
 //! - [`dir`], [`desk`], [`peer`] — where the sockets are, who answers on one, and who may ask.
 //! - [`client`], [`native`] — the other end: for screens and commands, and for agents written in Rust.
 //! - [`link`] — the line between a run's supervisor and its meter; [`wire`] — lines in and out of a socket.
@@ -27,6 +26,7 @@ pub mod native;
 pub mod peer;
 pub mod proc;
 pub mod protocol;
+pub mod stopping;
 pub mod supervisor;
 pub mod tracked;
 mod wire;
