@@ -84,14 +84,7 @@ impl<A: PartialEq> Book<A> {
     }
 
     /// A person's answer, to the first that comes. What has run out of time can't be allowed any more.
-    pub fn answer(
-        &mut self,
-        id: &Text,
-        allow: bool,
-        by: Text,
-        reason: Text,
-        now: Stamp,
-    ) -> Result<Closed<A>, Refusal> {
+    pub fn answer(&mut self, id: &Text, allow: bool, by: Text, reason: Text, now: Stamp) -> Result<Closed<A>, Refusal> {
         let Some(at) = self.waiting.iter().position(|one| one.gate.id == *id && now < one.gate.until) else {
             let late = self.waiting.iter().find(|one| one.gate.id == *id).map(|_| GateState::Expired);
             let known = self.answered.iter().rev().find(|gate| gate.id == *id).map(|gate| gate.state);

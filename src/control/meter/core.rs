@@ -132,8 +132,7 @@ impl Core {
             self.budget = before.or(self.budget);
         }
         self.grants += grants;
-        let fact =
-            Fact::SessionAttached { run: self.config.run.clone(), session: Text::new(&session.to_string()) };
+        let fact = Fact::SessionAttached { run: self.config.run.clone(), session: Text::new(&session.to_string()) };
         self.sessions.push(session);
         self.record(&fact);
     }
@@ -184,8 +183,9 @@ impl Core {
         self.close(closed);
         self.give_up_waiting(now);
         self.settle_waiting(now);
-        // While a person is awaited the run stands still, and that time will be given back.
-        if self.waiting_since.is_some() {
+        // While a person is awaited the run stands still, and that time will be given back. A held run is looked at all
+        // the same: it may have been given more.
+        if self.waiting_since.is_some() && self.held.is_none() {
             return;
         }
         let Some(total) = self.total(now) else { return };

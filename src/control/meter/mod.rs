@@ -5,9 +5,12 @@
 //! - [`sessions`], [`stream`], [`ledger`] — where the sessions are, the file of a run without any, and what the record
 //!   says that a run was given.
 //!
+//! - [`attend`] — a meter with a socket, for a run that redkey did not start.
+//!
 //! [`run`] is the process: it ends when its supervisor closes the link. Whatever fails here is told and never stops the
 //! run: without a meter there is no clock, but the key still works.
 
+pub mod attend;
 pub mod core;
 pub mod decide;
 pub mod ledger;
@@ -32,7 +35,7 @@ use self::sessions::Sessions;
 use self::stream::{Stream, Told};
 use super::audit;
 use super::link::{self, Ended, FromMeter, ToMeter};
-use super::protocol::Metered;
+use super::protocol::{Metered, RpcError, code};
 use super::words::{AtZero, ProcId};
 use crate::clock;
 use crate::domain::event::{Agent, Outcome, RunId};
@@ -98,7 +101,11 @@ pub fn run(link: UnixStream, setup: MeterSetup) -> Result<()> {
 pub(in crate::control) enum Inbox {
     Told(ToMeter),
     /// From a reader, whose sources have numbers of its own. `own`: whatever is in there belongs to the run.
-    Read { reader: u32, own: bool, msgs: Vec<Msg> },
+    Read {
+        reader: u32,
+        own: bool,
+        msgs: Vec<Msg>,
+    },
 }
 
 struct Meter {
@@ -326,4 +333,9 @@ fn salt() -> u64 {
 #[expect(clippy::disallowed_methods, reason = "the loop's own timers")]
 fn tokio_now() -> Instant {
     Instant::now()
+}
+
+/// The answer to calls that only a meter can answer, where there is none.
+pub fn no_meter() -> RpcError {
+    RpcError { code: code::NO_METER, message: Text::new("the run's meter isn't there; the key works without it") }
 }

@@ -43,7 +43,7 @@ pub struct Sessions {
 impl Sessions {
     pub(super) fn new(env: Env, root: Option<ProcId>, tx: Sender<Inbox>) -> Self {
         Self {
-            mapper: Mapper::new(Proc::default(), env.clone()),
+            mapper: Mapper::new(Proc::system(), env.clone()),
             env,
             root,
             tx,

@@ -33,7 +33,7 @@ impl Total {
         let first = runs.first()?;
         let granted = budget.unwrap_or(first.clock.granted) + grants;
         let caps = caps.unwrap_or(first.caps);
-        let mut used = [0.0; Meter::COUNT];
+        let mut used = [0.0_f64; Meter::COUNT];
         let mut spent = Span::ZERO;
         for run in &runs {
             spent += run.spent(now, rules);
