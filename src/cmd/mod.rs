@@ -1,12 +1,14 @@
 //! One file per command: each puts together what it needs and runs it.
 
 pub mod attend;
+pub mod audit;
 pub mod demo;
 pub mod forecast;
 pub mod grant;
 pub mod ls;
 pub mod policy;
 mod read;
+pub mod run;
 pub mod show;
 pub mod tail;
 pub mod totals;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command, ForecastCommand, PolicyCommand};
+use crate::cli::{AuditCommand, Cli, Command, ForecastCommand, PolicyCommand};
 use crate::config::{self, Loaded};
 use crate::control::meter::attend::Told;
 use crate::domain::event::Agent;
@@ -69,6 +71,13 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
             out.write_all(&page)?;
             0
         }
+        Some(Command::Audit { command: Some(AuditCommand::Verify { head, json }), .. }) => {
+            audit::verify(head.as_deref(), *json, &mut out)?
+        }
+        Some(Command::Audit { run, json, command: None }) => {
+            audit::run(run.as_deref(), *json, &mut out)?;
+            0
+        }
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
         Some(Command::Demo { demo }) if demo.agent.is_some() => {
             demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?
@@ -83,6 +92,13 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                 Some(Command::Watch { paths }) => {
                     drop(out);
                     return watch::run(&cli, &setup, paths);
+                }
+                Some(Command::Run(args)) => {
+                    drop(out);
+                    return Ok(match run::run(&cli, &setup, args)? {
+                        Ok(code) => code,
+                        Err(signal) => end_by(signal),
+                    });
                 }
                 Some(Command::Demo { demo }) => {
                     drop(out);
@@ -146,6 +162,15 @@ fn schema(out: &mut dyn Write) -> Result<u8> {
     serde_json::to_writer_pretty(&mut *out, &crate::adapters::native_schema())?;
     writeln!(out)?;
     Ok(0)
+}
+
+/// Ends this process by `signal`, as what it ran has ended; the exit code, should that not end it.
+fn end_by(signal: i32) -> u8 {
+    // A core was written by whoever crashed, if at all.
+    let no_core = rustix::process::Rlimit { current: Some(0), maximum: None };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, no_core);
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
+    128u8.saturating_add(u8::try_from(signal).unwrap_or(0))
 }
 
 /// A screen needs a terminal that can draw one; without, the plain way is named.

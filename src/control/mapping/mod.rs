@@ -21,6 +21,8 @@ pub mod pi;
 pub mod qwen;
 pub mod scan;
 mod store;
+#[cfg(test)]
+pub(crate) mod testkit;
 
 use std::collections::BTreeMap;
 

@@ -16,6 +16,8 @@ use crate::domain::time::Stamp;
 
 /// Longest first line that is read.
 const MAX_HEAD: u64 = 256 << 10;
+/// So much of a document is looked at; its id stands first.
+const MAX_START: u64 = 4 << 10;
 
 /// The first line of a file, or as much of it as is read at most.
 pub fn first_line(path: &Path) -> Option<Vec<u8>> {
@@ -51,7 +53,11 @@ pub struct Head {
 impl Head {
     pub fn read(path: &Path) -> Option<Self> {
         let line = first_line(path)?;
-        serde_json::from_slice(line.trim_ascii()).ok().or_else(|| Self::of_document(&line))
+        serde_json::from_slice(line.trim_ascii()).ok().or_else(|| {
+            let mut start = Vec::new();
+            fs::File::open(path).ok()?.take(MAX_START).read_to_end(&mut start).ok()?;
+            Self::of_document(&start)
+        })
     }
 
     /// When the session began, by its own word.
@@ -68,7 +74,7 @@ impl Head {
     }
 }
 
-/// A file that was written at or after `since`.
+/// Files of lines, or documents, that were written at or after `since`, each with when.
 pub fn recent(dir: &Path, since: Stamp) -> Vec<(PathBuf, Stamp)> {
     let Ok(entries) = fs::read_dir(dir) else { return vec![] };
     let mut files: Vec<(PathBuf, Stamp)> = entries

@@ -31,7 +31,7 @@ pub use held::Held;
 pub use kill::{Round, kill_round, survivors};
 pub use reap::{Reaped, Status, reap_all};
 pub use stat::{Stat, ancestors, boot_id, cmdline, cwd, environ_has, exe, id, name, read};
-pub use sys::{Fork, PreExec, fork, spawn};
+pub use sys::{Fork, PreExec, fork, spawn, unshare_pids};
 pub use tree::{Children, children, descendants};
 
 /// This process's number.
@@ -69,6 +69,17 @@ pub fn die_with_parent(signal: Signal, parent: u32) -> io::Result<()> {
 
 #[cfg(not(target_os = "linux"))]
 pub fn die_with_parent(_signal: Signal, _parent: u32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Takes back [`die_with_parent`].
+#[cfg(target_os = "linux")]
+pub fn outlive_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(None)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn outlive_parent() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -110,6 +110,23 @@ fn die_with(_signal: Signal, _parent: Pid) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(libc::ENOTSUP))
 }
 
+/// From now on this process is in user and mount namespaces of its own, and its next child is the first of a pid
+/// namespace. An error if it has more than one thread.
+#[cfg(target_os = "linux")]
+pub fn unshare_pids() -> io::Result<()> {
+    let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
+    // SAFETY: takes flags alone. No descriptor table is unshared, which is what makes the call unsafe.
+    match unsafe { libc::unshare(flags) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn unshare_pids() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Ends this process at once: no destructors, no exit handlers. For a forked child that must not run its parent's.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` takes any number and doesn't return.

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn our_own_directory_is_found_below_the_mount() {
-        let mounts = "24 30 0:22 / /proc rw - proc proc rw\n35 30 0:31 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw";
+        let mounts =
+            "24 30 0:22 / /proc rw - proc proc rw\n35 30 0:31 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw";
         assert_eq!(own_directory(mounts, "0::/user.slice/a\n"), Some("/sys/fs/cgroup/user.slice/a".into()));
         assert_eq!(own_directory(mounts, "4:memory:/x\n"), None);
         assert_eq!(own_directory("24 30 0:22 / /proc rw - proc proc rw", "0::/a"), None);

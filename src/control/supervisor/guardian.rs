@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SI
 use super::signals::Signals;
 use super::wire::{End, FromGuardian, ToGuardian};
 use crate::clock;
-use crate::control::audit::{Fact, Pipe};
+use crate::control::audit::{AuditSink, Fact, Lost, Pipe};
 use crate::control::link::Link;
 use crate::control::proc::{self, Children};
 use crate::control::words::{Phase, Survivor};
@@ -39,9 +39,14 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 /// How the guardian's part of a run ended.
 pub enum Verdict {
     Ended(End),
-    CannotStart { code: u8, why: Text },
+    CannotStart {
+        code: u8,
+        why: Text,
+    },
     /// The supervisor was killed. What was left is gone, or is named.
-    SupervisorLost { survivors: Vec<Survivor> },
+    SupervisorLost {
+        survivors: Vec<Survivor>,
+    },
 }
 
 pub struct Guardian {
@@ -109,7 +114,7 @@ impl Guardian {
             if left.is_empty() || late {
                 let mut survivors = if left.is_empty() { vec![] } else { proc::survivors(own_id()) };
                 survivors.retain(|s| !self.helpers.contains(&s.pid));
-                self.audit.record(Some(&self.run), Fact::SupervisorLost { who: Text::new("supervisor") });
+                self.audit.record(Some(&self.run), Fact::SupervisorLost { who: Lost::Supervisor });
                 if !survivors.is_empty() {
                     self.audit.record(Some(&self.run), Fact::Orphaned { survivors: survivors.clone() });
                 }
@@ -143,4 +148,3 @@ pub fn exit_of(verdict: &Verdict) -> Result<u8, i32> {
         },
     }
 }
-

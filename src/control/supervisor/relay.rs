@@ -93,7 +93,7 @@ impl Relay {
                     Ok(0) => input_open = false,
                     Ok(n) => {
                         seen_in.feed(&buffer[..n], &mut Vec::new(), |line| {
-                            self.coop.iter_mut().for_each(|coop| coop.line_in(line));
+                            self.coop.iter_mut().for_each(|coop| coop.line_in(bare(line)));
                             false
                         });
                         at_line_start = buffer[..n].ends_with(b"\n");
@@ -112,7 +112,7 @@ impl Relay {
             if ready.agent_out {
                 match read(&self.output, &mut buffer) {
                     Ok(0) => break,
-                    Ok(n) => self.heard(&buffer[..n], &mut seen_out, &mut to_user),
+                    Ok(n) => self.heard(&buffer[..n], &mut seen_out, &mut to_user, &mut wanted),
                     Err(Errno::INTR | Errno::AGAIN) => {}
                     Err(_) => break,
                 }
@@ -136,7 +136,7 @@ impl Relay {
 
     /// The agent printed something. Where it is asked over its streams, whole lines are passed on without those that
     /// answer us; else every byte as it comes.
-    fn heard(&mut self, bytes: &[u8], seen: &mut Lines, to_user: &mut Vec<u8>) {
+    fn heard(&mut self, bytes: &[u8], seen: &mut Lines, to_user: &mut Vec<u8>, wanted: &mut Vec<u8>) {
         if let Some(copy) = &mut self.copy
             && copy.write_all(bytes).is_err()
         {
@@ -148,7 +148,8 @@ impl Relay {
         };
         let link = &mut self.link;
         seen.feed(bytes, to_user, |line| {
-            let heard = coop.line_out(line);
+            let heard = coop.line_out(bare(line));
+            wanted.extend(coop.follow_up().into_iter().flatten());
             for word in &heard {
                 match word {
                     Heard::Acknowledged => drop(link.send(&FromRelay::Acknowledged)),
@@ -184,6 +185,11 @@ impl Relay {
         let ready = |slot: usize| at[slot].is_some_and(|i| !fds[i].revents().is_empty());
         Ok(Ready { user_in: ready(0), agent_in: ready(1), agent_out: ready(2), user_out: ready(3) })
     }
+}
+
+/// A line without its end.
+fn bare(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\n").unwrap_or(line)
 }
 
 /// Which ends have something, or room.

@@ -11,18 +11,18 @@ use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 
 use super::contain::Cgroup;
-use super::signals::Signals;
+use super::signals::{Arrived, Signals};
 use super::wire::{End, FromGuardian, FromRelay, ToGuardian, ToRelay};
 use crate::clock;
 use crate::control::agents::Knowledge;
-use crate::control::audit::{Fact, Pipe};
-use crate::control::desk::{Desk, Inbound};
+use crate::control::audit::{AuditSink, Fact, Lost, Pipe};
+use crate::control::desk::{Desk, Inbound, To};
 use crate::control::ladder::{Aim, Do, Input, Ladder, Plan};
 use crate::control::link::{Asked, Ended, FromMeter, Link, ToMeter};
 use crate::control::peer::Peer;
-use crate::control::proc::{self, Change, Children, Held, Reaped};
+use crate::control::proc::{self, Children, Held, Reaped, Status as Change};
 use crate::control::protocol::{Call, Interrupt, Role, RpcError, Snapshot, Status, StopCall, code};
-use crate::control::words::{Asker, Mode, Phase, ProcId, Proof, Rung, Stop, Survivor, Times};
+use crate::control::words::{Asker, Grade, Mode, Phase, ProcId, Proof, Rung, Stop, Survivor, Times};
 use crate::domain::text::Text;
 
 /// Between two rounds of KILL, at first and at most.
@@ -41,7 +41,6 @@ pub struct Seat {
     pub end_leftovers: bool,
     pub guardian_pid: Pid,
     pub desk: Desk,
-    pub guardian: Link<ToGuardian, FromGuardian>,
     pub meter: Link<ToMeter, FromMeter>,
     pub relay: Option<Link<ToRelay, FromRelay>>,
     /// The agent can be asked through the relay.
@@ -55,6 +54,7 @@ pub struct Seat {
 
 pub struct Supervisor {
     seat: Seat,
+    guardian: Link<ToGuardian, FromGuardian>,
     signals: Signals,
     me: ProcId,
     /// How the agent's own process ended.
@@ -75,12 +75,13 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Takes its seat: the agent has just been started and is our child.
-    pub fn new(seat: Seat) -> Result<Self> {
+    pub fn new(seat: Seat, guardian: Link<ToGuardian, FromGuardian>) -> Result<Self> {
         let caught = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU];
         let signals = Signals::open(&caught)?;
         let me = proc::id(std::process::id()).unwrap_or(ProcId { pid: std::process::id(), start: 0 });
         Ok(Self {
             seat,
+            guardian,
             signals,
             me,
             ended: None,
@@ -101,10 +102,12 @@ impl Supervisor {
     pub fn run(mut self) -> Result<()> {
         loop {
             let now = clock::elapsed();
+            // In this order: a child that ends in between is told by the next signal.
+            let arrived = self.signals.arrived();
             self.reap(now);
-            self.work(now);
+            self.work(arrived, now);
             self.tell(now);
-            if self.over.is_some_and(|over| now >= over + LINGER || self.seat.desk.is_idle()) {
+            if self.over.is_some_and(|over| now >= over + LINGER || self.seat.desk.is_flushed()) {
                 return Ok(());
             }
             self.wait(now)?;
@@ -120,10 +123,10 @@ impl Supervisor {
             self.over.map(|over| over + LINGER),
         ];
         let timeout = times.into_iter().flatten().min().map(|at| at.saturating_sub(now));
-        let mut fds = self.seat.desk.fds();
+        let mut fds = self.seat.desk.poll_fds();
         fds.push(PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN));
         for (fd, interest, gone) in [
-            (self.seat.guardian.fd(), self.seat.guardian.interest(), self.seat.guardian.is_gone()),
+            (self.guardian.fd(), self.guardian.interest(), self.guardian.is_gone()),
             (self.seat.meter.fd(), self.seat.meter.interest(), self.seat.meter.is_gone()),
         ] {
             if !gone {
@@ -137,13 +140,13 @@ impl Supervisor {
         Ok(())
     }
 
-    fn work(&mut self, now: Duration) {
-        for arrived in self.signals.arrived() {
+    fn work(&mut self, arrived: Vec<Arrived>, now: Duration) {
+        for arrived in arrived {
             if arrived.signal == SIGTERM {
                 self.told_to_end(arrived.sender, now);
             }
         }
-        for FromGuardian::Signal(signal) in self.seat.guardian.pump() {
+        for FromGuardian::Signal(signal) in self.guardian.pump() {
             self.pass_on(signal);
         }
         for message in self.seat.meter.pump() {
@@ -174,7 +177,7 @@ impl Supervisor {
         let leader = self.seat.leader.as_raw_nonzero().get() as u32;
         let (mut reaped, mut suspended) = (0, false);
         let mut ended = None;
-        let state = proc::reap_all(&mut |pid, change| match change {
+        let state = proc::reap_all(&mut |pid, change: Change| match change {
             Change::Exited(code) if pid == leader => ended = Some(Ended { code: Some(code), signal: None }),
             Change::Killed(signal) if pid == leader => ended = Some(Ended { code: None, signal: Some(signal) }),
             Change::Exited(_) | Change::Killed(_) => reaped += 1,
@@ -182,7 +185,7 @@ impl Supervisor {
             Change::Stopped(_) | Change::Continued => {}
         });
         if suspended && self.ladder.is_none() {
-            self.seat.guardian.send(&ToGuardian::Suspended);
+            self.guardian.send(&ToGuardian::Suspended);
         }
         if let Some(ended) = ended {
             self.ended = Some(ended);
@@ -196,7 +199,7 @@ impl Supervisor {
                 (*at, *pause) = ((*at).min(now), ROUND.0);
             }
         }
-        if state == Reaped::NoChildren {
+        if matches!(state, Ok(Reaped::NoChildren)) {
             self.nothing_left(now);
         } else if ended.is_some() {
             self.left_alone(now);
@@ -211,7 +214,7 @@ impl Supervisor {
         self.left_behind = proc::descendants(self.me.pid)
             .iter()
             .filter(|s| s.state != 'Z')
-            .map(|s| Text::new(&format!("{} ({})", s.comm, s.pid)))
+            .map(|s| Text::new(&format!("{} ({})", s.name, s.pid)))
             .collect();
         if !self.seat.end_leftovers {
             return;
@@ -241,6 +244,7 @@ impl Supervisor {
                     return;
                 }
             },
+            None if self.seat.status.grade == Some(Grade::Pidns) => Proof::NamespaceGone,
             None => Proof::NoChildren,
         };
         self.round = None;
@@ -255,7 +259,7 @@ impl Supervisor {
     fn told_to_end(&mut self, sender: Option<i32>, now: Duration) {
         let orphaned = rustix::process::getppid() != Some(self.seat.guardian_pid);
         if orphaned {
-            self.seat.audit.record(Some(&self.seat.run), Fact::SupervisorLost { who: Text::new("guardian") });
+            self.seat.audit.record(Some(&self.seat.run), Fact::SupervisorLost { who: Lost::Guardian });
         }
         let (mode, by) = if orphaned { (Mode::Now, "guardian lost") } else { (Mode::Ladder, "signal TERM") };
         let by = Asker { by: Text::new(by), pid: sender.map(|p| p as u32), ..Asker::default() };
@@ -301,7 +305,6 @@ impl Supervisor {
                 Call::Subscribe(_) => {
                     self.refresh_alive();
                     let snapshot = Snapshot { seq: self.seq, status: self.seat.status.clone() };
-                    self.seat.desk.subscribe(conn);
                     self.seat.desk.reply(conn, id, Ok(snapshot));
                 }
                 Call::Stop(call) => {
@@ -321,7 +324,7 @@ impl Supervisor {
                 self.seat.meter.send(&ToMeter::Gone(conn));
             }
             Inbound::Refused { peer, why } => {
-                let (uid, pid) = peer.map_or((None, None), |p| (Some(p.uid), Some(p.pid)));
+                let (uid, pid) = (Some(peer.uid), Some(peer.pid));
                 self.seat.audit.record(Some(&self.seat.run), Fact::PeerRefused { uid, pid, why });
             }
         }
@@ -364,20 +367,25 @@ impl Supervisor {
             let again = if self.tidying && mode == Mode::Ladder { Mode::Now } else { mode };
             return self.climb(Input::Press(again), now);
         }
-        let runs = self.seat.desk.connected(Role::Run) > 0;
+        let runs = self.seat.desk.in_role(Role::Run) > 0;
         let plan = Plan {
             cooperative: runs || (self.seat.asks_by_relay && self.seat.relay.as_ref().is_some_and(|r| !r.is_gone())),
             first: self.seat.agent.first,
-            aim: self.seat.agent.aim,
+            aim: self.aim(),
             times: self.seat.times,
         };
         self.begin(id, mode, by, reason, plan, now);
     }
 
+    /// In a namespace our child is its first process, which signals pass by; the agent is in its group.
+    fn aim(&self) -> Aim {
+        if self.seat.status.grade == Some(Grade::Pidns) { Aim::Group } else { self.seat.agent.aim }
+    }
+
     fn begin(&mut self, id: Text, mode: Mode, by: Asker, reason: Text, plan: Plan, now: Duration) {
         // For KILL at once, counting waits: it takes longer than the kill.
         let members = if mode == Mode::Now { self.direct() } else { proc::descendants(self.me.pid).len() as u32 };
-        let grade = self.seat.status.grade.unwrap_or(crate::control::words::Grade::Subreaper);
+        let grade = self.seat.status.grade.unwrap_or(Grade::Subreaper);
         let fact = Fact::StopRequested { id: id.clone(), mode, by: by.clone(), reason: reason.clone() };
         self.seat.audit.record(Some(&self.seat.run), fact);
         (self.rungs_told, self.final_told) = (0, false);
@@ -409,7 +417,7 @@ impl Supervisor {
             reason: stop.reason.clone(),
             deadline_ms: self.seat.times.cooperative,
         };
-        self.seat.desk.notify_role(Role::Run, "interrupt", &interrupt);
+        self.seat.desk.notify_all(To::Role(Role::Run), "interrupt", &interrupt);
         if let Some(relay) = &mut self.seat.relay {
             relay.send(&ToRelay::Interrupt);
         }
@@ -480,6 +488,24 @@ impl Supervisor {
             let survivors: Vec<Survivor> = proc::survivors(self.me.pid);
             self.seat.status.alive = survivors.len() as u32;
             ladder.survivors(survivors, now);
+            self.dirty = true;
+            if self.ended.is_some() {
+                self.go_on_alone();
+            }
+        }
+    }
+
+    /// The agent is gone and something can't be killed. The user gets their shell back; we go on trying.
+    fn go_on_alone(&mut self) {
+        if proc::outlive_parent().is_ok() {
+            let stop = self.ladder.as_ref().map(|l| l.state().clone());
+            let ended = self.ended.unwrap_or_default();
+            self.guardian.send(&ToGuardian::Ended(End {
+                code: ended.code,
+                signal: ended.signal,
+                stop,
+                left_behind: vec![],
+            }));
         }
     }
 
@@ -498,7 +524,7 @@ impl Supervisor {
         }
         self.seq += 1;
         let snapshot = Snapshot { seq: self.seq, status: self.seat.status.clone() };
-        self.seat.desk.notify_subscribers("update", &snapshot);
+        self.seat.desk.notify_all(To::Subscribed, "update", &snapshot);
         if self.over == Some(now) {
             self.finish();
         }
@@ -527,13 +553,14 @@ impl Supervisor {
             stop: self.seat.status.stop.clone(),
             left_behind: std::mem::take(&mut self.left_behind),
         };
-        let words = end.stop.as_ref().and_then(|s| s.receipt.as_ref()).map_or_else(
-            || Text::new("ended by itself"),
-            |receipt| Text::new(&receipt.words()),
-        );
-        let fact = Fact::RunEnded { code: end.code, signal: end.signal, words };
+        let outcome = end
+            .stop
+            .as_ref()
+            .and_then(|s| s.receipt.as_ref())
+            .map_or_else(|| Text::new("ended by itself"), |receipt| Text::new(&receipt.words()));
+        let fact = Fact::RunEnded { code: end.code, signal: end.signal, outcome };
         self.seat.audit.record(Some(&self.seat.run), fact);
-        self.seat.guardian.send(&ToGuardian::Ended(end));
+        self.guardian.send(&ToGuardian::Ended(end));
         if let Some(relay) = &mut self.seat.relay {
             relay.send(&ToRelay::Ended);
         }

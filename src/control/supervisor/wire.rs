@@ -11,7 +11,10 @@ use crate::domain::text::Text;
 pub enum ToGuardian {
     Started(ProcId),
     /// With the exit code that a shell would give: 126 not executable, 127 not found, 125 anything of redkey's own.
-    CannotStart { code: u8, why: Text },
+    CannotStart {
+        code: u8,
+        why: Text,
+    },
     /// The agent was stopped by a signal of job control, and its shell should know.
     Suspended,
     Ended(End),

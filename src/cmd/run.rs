@@ -1,0 +1,56 @@
+//! `redkey run`: an agent under supervision.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+
+use super::Setup;
+use crate::cli::{Cli, RunArgs};
+use crate::config::Dirs;
+use crate::control::audit;
+use crate::control::dir::RunDir;
+use crate::control::supervisor::{Launch, launch};
+use crate::domain::event::Agent;
+use crate::domain::meter::Meter;
+use crate::domain::policy::Leftovers;
+use crate::domain::text::Text;
+use crate::domain::time::Span;
+
+/// Starts the agent and waits for its end: the exit code, or (`Err`) the signal by which the agent ended.
+pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>> {
+    let dirs = Dirs::find().context("no home directory is known (HOME is not set)\nhint: set HOME")?;
+    let policy = &setup.rules.policy;
+    let expect = args.expect.as_deref().map(Span::parse).transpose().map_err(anyhow::Error::msg)?;
+    let label = Text::new(args.label.as_deref().unwrap_or_default());
+    let agent = crate::control::agents::recognise(&args.agent);
+    let cwd = Text::new(&std::env::current_dir().unwrap_or_default().to_string_lossy());
+    let given = setup.rules.allowance(agent.unwrap_or(Agent::Native), cwd.as_str(), label.as_str());
+    let caps: BTreeMap<Text, f64> =
+        Meter::ALL.iter().filter_map(|m| Some((Text::new(m.name()), m.cap(&given.caps)?))).collect();
+    let log = audit::path(&dirs);
+    launch(Launch {
+        command: args.agent.clone(),
+        label,
+        contain: args.contain,
+        times: policy.stop.into(),
+        end_leftovers: policy.stop.leftovers == Leftovers::Stop,
+        at_zero: policy.clock.at_zero,
+        budget: Some(given.clock),
+        caps,
+        expect,
+        run_dir: RunDir::open(&dirs)?,
+        streams: dirs.state.join("streams"),
+        audit_log: audit::path(&dirs),
+        meter: Box::new(move |start| {
+            let log = audit::Audit::open(&log);
+            let (_out, mut link) = crate::control::link::split::<
+                crate::control::link::FromMeter,
+                crate::control::link::ToMeter,
+            >(start.link)?;
+            let t = std::thread::spawn(move || audit::pump(start.audit, &log));
+            while link.recv().is_some() {}
+            let _ = t.join();
+            Ok(())
+        }),
+    })
+}

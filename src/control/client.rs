@@ -1,0 +1,1 @@
+//! The other end of a run's socket, for screens and commands.

@@ -1,0 +1,1 @@
+//! For agents written in Rust.
