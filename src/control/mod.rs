@@ -8,6 +8,7 @@
 //!   one connection.
 //! - [`proc`] — processes: who descends from whom, what is signalled, what proves that it is gone.
 //! - [`supervisor`] — a run that redkey starts.
+//! - [`tracked`] — the ladder for processes that redkey did not start.
 //! - [`mapping`] — which process works on which run, for runs that redkey did not start.
 //! - [`dir`], [`desk`], [`peer`] — where the sockets are, who answers on one, and who may ask.
 //! - [`client`], [`native`] — the other end: for screens and commands, and for agents written in Rust.
@@ -31,5 +32,6 @@ pub mod peer;
 pub mod proc;
 pub mod protocol;
 pub mod supervisor;
+pub mod tracked;
 mod wire;
 pub mod words;

@@ -65,18 +65,27 @@ fn kill_deeper(root: u32, skip: &[u32], done: &HashSet<u32>, round: &mut Round) 
             return;
         }
     };
-    let found = tree::descendants(root);
+    let mut found = tree::descendants(root);
     let spared = below(&found, skip);
-    for stat in found.iter().filter(|stat| !done.contains(&stat.pid) && !spared.contains(&stat.pid)) {
-        match kill_held(stat, &root_id) {
-            Ok(false) => {}
+    found.retain(|stat| !done.contains(&stat.pid) && !spared.contains(&stat.pid));
+    if root != super::own_pid() {
+        // What is left over when descriptors run out keeps its parent then, and is found again.
+        found.reverse();
+    }
+    // All are held before the first is killed: an orphan of a root that inherits nothing no longer descends from it.
+    let mut held = vec![];
+    for stat in &found {
+        match Held::open(stat.pid) {
+            Ok(process) if process.is_descendant_of(&root_id) => held.push(process),
             Err(error) if held::is_out_of_files(&error) => {
                 round.narrow = true;
-                return;
+                break;
             }
-            Ok(true) => count(Ok(()), stat.pid, round),
-            Err(error) => count(Err(error), stat.pid, round),
+            _ => {}
         }
+    }
+    for process in &held {
+        count(process.signal(Signal::KILL), process.id.pid, round);
     }
 }
 
@@ -89,14 +98,6 @@ fn below(found: &[Stat], roots: &[u32]) -> HashSet<u32> {
         }
     }
     set
-}
-
-fn kill_held(stat: &Stat, root: &ProcId) -> io::Result<bool> {
-    let held = Held::open(stat.pid)?;
-    if !held.is_descendant_of(root) {
-        return Ok(false);
-    }
-    held.signal(Signal::KILL).map(|()| true)
 }
 
 fn count(sent: io::Result<()>, pid: u32, round: &mut Round) {
@@ -116,6 +117,12 @@ pub fn survivors(root: u32) -> Vec<Survivor> {
 /// The process with this number now, if it is alive.
 pub fn survivor_of(pid: u32) -> Option<Survivor> {
     stat::read(pid).ok().as_ref().and_then(survivor)
+}
+
+/// Those of `ids` that are alive, and what keeps them.
+pub fn survivors_among(ids: &[ProcId]) -> Vec<Survivor> {
+    let stats = ids.iter().filter_map(|id| stat::read(id.pid).ok().filter(|stat| stat.id() == *id));
+    stats.filter_map(|stat| survivor(&stat)).collect()
 }
 
 fn survivor(stat: &Stat) -> Option<Survivor> {

@@ -19,7 +19,7 @@ pub mod sys;
 pub mod tree;
 
 #[cfg(all(test, target_os = "linux"))]
-mod testkit;
+pub(super) mod testkit;
 #[cfg(all(test, target_os = "linux"))]
 mod tests;
 
@@ -28,9 +28,9 @@ use std::io;
 use rustix::process::{Pid, Signal};
 
 pub use held::Held;
-pub use kill::{Round, kill_round, survivors};
+pub use kill::{Round, kill_round, survivors, survivors_among};
 pub use reap::{Reaped, Status, reap_all};
-pub use stat::{Stat, ancestors, boot_id, cmdline, cwd, environ_has, exe, id, name, read};
+pub use stat::{Stat, ancestors, boot_id, cmdline, cwd, environ_has, exe, id, name, read, tracer, uid};
 pub use sys::{Fork, PreExec, fork, spawn, unshare_pids};
 pub use tree::{Children, children, descendants};
 
@@ -83,13 +83,18 @@ pub fn outlive_parent() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Raises the limit of open files to what is allowed; the limit in force afterwards.
-pub fn raise_open_files() -> u64 {
+/// Raises the limit of open files to what is allowed. Children inherit it: not for the process that starts an agent.
+pub fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if limit.current != limit.maximum && setrlimit(Resource::Nofile, raised).is_ok() {
-        return limit.maximum.unwrap_or(u64::MAX);
+    if limit.current != limit.maximum {
+        // Where it is refused, the lower limit holds.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
-    limit.current.unwrap_or(u64::MAX)
+}
+
+/// How many files may be open at once.
+pub fn open_files() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -14,19 +14,29 @@ static HAS_CHILDREN_FILES: LazyLock<bool> =
 
 /// Children of any thread of `pid`, those that wait to be reaped included.
 pub fn children(pid: u32) -> Vec<u32> {
-    if *HAS_CHILDREN_FILES {
-        return listed(pid);
-    }
-    all_by_parent().remove(&pid).unwrap_or_default().iter().map(|stat| stat.pid).collect()
+    Lister::new().children(pid)
 }
 
 /// Everything below `of`, parents before their children, zombies included.
 pub fn descendants(of: u32) -> Vec<Stat> {
-    if *HAS_CHILDREN_FILES {
-        return walk(of, |pid| listed(pid).into_iter().filter_map(|child| stat::read(child).ok()).collect());
+    let lister = Lister::new();
+    walk(of, |pid| lister.children(pid).into_iter().filter_map(|child| stat::read(child).ok()).collect())
+}
+
+/// Lists children of many processes: asked anew for each, or out of one pass over `/proc` where the kernel can't.
+pub(in crate::control) struct Lister(Option<HashMap<u32, Vec<u32>>>);
+
+impl Lister {
+    pub(in crate::control) fn new() -> Self {
+        Self((!*HAS_CHILDREN_FILES).then(all_by_parent))
     }
-    let mut table = all_by_parent();
-    walk(of, |pid| table.remove(&pid).unwrap_or_default())
+
+    pub(in crate::control) fn children(&self, pid: u32) -> Vec<u32> {
+        match &self.0 {
+            None => listed(pid),
+            Some(table) => table.get(&pid).cloned().unwrap_or_default(),
+        }
+    }
 }
 
 pub(super) fn walk(of: u32, mut children: impl FnMut(u32) -> Vec<Stat>) -> Vec<Stat> {
@@ -56,10 +66,10 @@ fn listed(pid: u32) -> Vec<u32> {
 }
 
 /// Every process by its parent, from one pass over `/proc`.
-pub(super) fn all_by_parent() -> HashMap<u32, Vec<Stat>> {
-    let mut table: HashMap<u32, Vec<Stat>> = HashMap::new();
+pub(super) fn all_by_parent() -> HashMap<u32, Vec<u32>> {
+    let mut table: HashMap<u32, Vec<u32>> = HashMap::new();
     for stat in stat::all().into_iter().filter_map(|pid| stat::read(pid).ok()) {
-        table.entry(stat.ppid).or_default().push(stat);
+        table.entry(stat.ppid).or_default().push(stat.pid);
     }
     table
 }
