@@ -60,7 +60,7 @@ impl<A: PartialEq> Book<A> {
     }
 
     /// A new gate. Where too many wait it is denied at once, and comes back with its asker.
-    pub fn ask(&mut self, ask: Ask, asker: A, now: Stamp) -> Result<Gate, Closed<A>> {
+    pub fn ask(&mut self, ask: Ask, asker: A, now: Stamp) -> Result<Gate, Box<Closed<A>>> {
         let gate = Gate {
             id: self.id(&ask, now),
             run: ask.run,
@@ -77,7 +77,7 @@ impl<A: PartialEq> Book<A> {
             let reason = Text::new("too many actions wait already");
             let gate = Gate { state: GateState::Denied, by: Text::new("redkey"), reason, ..gate };
             self.remember(gate.clone());
-            return Err(Closed { gate, asker });
+            return Err(Box::new(Closed { gate, asker }));
         }
         self.waiting.push(Closed { gate: gate.clone(), asker });
         Ok(gate)

@@ -17,9 +17,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::{MeterSetup, ledger};
 use crate::clock;
+use crate::control::agents::{self, Knowledge};
 use crate::control::audit::{Audit, Fact, Started};
 use crate::control::desk::{self, Desk, Inbound, To};
-use crate::control::ladder::{Aim, Plan};
+use crate::control::ladder::Plan;
 use crate::control::link::{self, Asked, Ended, FromMeter, Link, Reply, ToMeter};
 use crate::control::mapping;
 use crate::control::peer::Peer;
@@ -53,6 +54,8 @@ pub struct Attendant {
     agent: Held,
     leader: ProcId,
     marks: Vec<(String, String)>,
+    /// How this kind of agent is stopped.
+    knowledge: &'static Knowledge,
     times: Times,
     user: Text,
     status: Status,
@@ -90,6 +93,7 @@ impl Attendant {
             started: setup.started,
             leader: Some(agent),
             supervisor: proc::id(proc::own_pid()),
+            guardian: None,
             grade: None,
             grade_why: Text::new("redkey did not start it"),
             at_zero: setup.at_zero,
@@ -121,6 +125,7 @@ impl Attendant {
             agent: held,
             leader: agent,
             marks,
+            knowledge: agents::of(agent_kind),
             times: setup.rules.policy.stop.into(),
             user: setup.user.clone(),
             status,
@@ -146,7 +151,7 @@ impl Attendant {
                 self.inbound(inbound);
             }
             for message in self.link.pump() {
-                self.from_meter(message);
+                self.metered(message);
             }
             self.climbed();
             self.update(now);
@@ -202,9 +207,9 @@ impl Attendant {
                 Call::Ack(_) => self.desk.reply(conn, id, Ok(true)),
                 call => {
                     let asked = Asked { conn, id, call, peer, role };
-                    if let Err(asked) = self.hand(asked) {
-                        let error = super::no_meter();
-                        self.desk.reply::<()>(asked.conn, asked.id, Err(error));
+                    let (conn, id) = (asked.conn, asked.id.clone());
+                    if self.link.is_gone() || !self.link.send(&ToMeter::Call(asked)) {
+                        self.desk.reply::<()>(conn, id, Err(super::no_meter()));
                     }
                 }
             },
@@ -217,12 +222,7 @@ impl Attendant {
         }
     }
 
-    fn hand(&mut self, asked: Asked) -> Result<(), Asked> {
-        let sent = !self.link.is_gone() && self.link.send(&ToMeter::Call(asked.clone()));
-        if sent { Ok(()) } else { Err(asked) }
-    }
-
-    fn from_meter(&mut self, message: FromMeter) {
+    fn metered(&mut self, message: FromMeter) {
         match message {
             FromMeter::Reply(reply) => self.replied(reply),
             FromMeter::Metered(metered) => {
@@ -317,7 +317,7 @@ impl Attendant {
 
     fn climb(&mut self, stop: &Stop) -> std::io::Result<()> {
         let mut tracked = Tracked::open(self.leader)?.marks(self.marks.clone()).sparing(&[proc::own_pid()]);
-        let plan = Plan { cooperative: false, first: Rung::Int, aim: Aim::Group, times: self.times };
+        let plan = Plan { cooperative: false, first: self.knowledge.first, aim: self.knowledge.aim, times: self.times };
         let Stop { id, mode, by, reason, .. } = stop.clone();
         let request = Request { plan, mode, id, by, reason };
         let (tx, changes): (Sender<Stop>, Receiver<Stop>) = channel();

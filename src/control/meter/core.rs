@@ -423,7 +423,7 @@ impl Core {
                 self.record(&Fact::GateAsked { gate });
                 self.settle_waiting(now);
             }
-            Err(closed) => self.close(vec![closed]),
+            Err(closed) => self.close(vec![*closed]),
         }
     }
 

@@ -222,7 +222,8 @@ pub fn follow(log: &Path, tx: Sender<Vec<Msg>>) -> std::io::Result<()> {
                     return;
                 }
             }
-            thread::sleep(POLL);
+            // Nobody wakes it: this is a pause.
+            thread::park_timeout(POLL);
         }
     };
     thread::Builder::new().name("ledger".into()).spawn(work).map(drop)

@@ -54,6 +54,7 @@ fn status(run: &str, gates: Vec<Gate>) -> Box<Status> {
         started: NOW,
         leader: Some(LEADER),
         supervisor: None,
+        guardian: None,
         grade: Some(Grade::Subreaper),
         grade_why: "".into(),
         at_zero: AtZero::Stop,
