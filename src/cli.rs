@@ -128,6 +128,44 @@ pub enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Give a run more time
+    Grant {
+        /// A run's id (or the beginning of it), or the name of its socket
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// How much: 10m, 1h30m
+        #[arg(value_name = "TIME")]
+        amount: String,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Move time from one run to another: what is left of it, and no more
+    Transfer {
+        #[arg(value_name = "FROM")]
+        from: String,
+        #[arg(value_name = "TO")]
+        to: String,
+        /// How much: 10m, 1h30m
+        #[arg(value_name = "TIME")]
+        amount: String,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Stand by a run that redkey did not start; for its hook
+    #[command(hide = true)]
+    Attend {
+        #[arg(long)]
+        agent: String,
+        #[arg(long)]
+        session: String,
+        #[arg(long)]
+        transcript: Option<PathBuf>,
+        /// The agent's process
+        #[arg(long)]
+        pid: u32,
+    },
     /// Show what was done to runs: stops, grants, gates, by whom and why
     #[command(args_conflicts_with_subcommands = true)]
     Audit {

@@ -1,8 +1,10 @@
 //! One file per command: each puts together what it needs and runs it.
 
+pub mod attend;
 pub mod audit;
 pub mod demo;
 pub mod forecast;
+pub mod grant;
 pub mod ls;
 pub mod policy;
 mod read;
@@ -22,7 +24,10 @@ use clap::CommandFactory;
 
 use crate::cli::{AuditCommand, Cli, Command, ForecastCommand, PolicyCommand};
 use crate::config::{self, Loaded};
+use crate::control::meter::attend::Told;
+use crate::domain::event::Agent;
 use crate::domain::rules::Rules;
+use crate::domain::text::Text;
 use crate::sources::Env;
 
 /// What every command starts from: the environment and the policy in force.
@@ -105,12 +110,25 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                     drop(out);
                     return demo::run(&cli, &setup, demo);
                 }
+                Some(Command::Grant { run, amount, reason }) => grant::grant(&setup, run, amount, reason, &mut out)?,
+                Some(Command::Transfer { from, to, amount, reason }) => {
+                    grant::transfer(&setup, from, to, amount, reason, &mut out)?
+                }
+                Some(Command::Attend { agent, session, transcript, pid }) => {
+                    drop(out);
+                    return attend(&setup, agent, session, transcript.clone(), *pid);
+                }
                 Some(other) => headless(&cli, &setup, other, &mut out)?,
             }
         }
     };
     out.flush()?;
     Ok(code)
+}
+
+fn attend(setup: &Setup, agent: &str, session: &str, transcript: Option<PathBuf>, pid: u32) -> Result<u8> {
+    let Some(agent) = Agent::parse(agent) else { anyhow::bail!("no agent is called {}", Text::new(agent)) };
+    attend::run(setup, &Told { agent, session: Text::limited(session, 120), transcript, pid })
 }
 
 fn headless(cli: &Cli, setup: &Setup, command: &Command, out: &mut dyn Write) -> Result<u8> {

@@ -1,6 +1,8 @@
 //! Stopping runs and proving it; gates, grants, and the record of every press.
 //!
 //! - [`words`], [`ladder`], [`protocol`] — pure: what a stop is, which rung goes out when, what is said on a socket.
+//! - [`gates`] — pure: actions that are held until a person answers.
+//! - [`meter`] — a run's sessions, its clock, and what the clock decides.
 //! - [`agents`], [`coop`] — what is known of each agent, and how it is asked to stop in its own words. Pure, but for
 //!   one connection.
 //! - [`proc`] — processes: who descends from whom, what is signalled, what proves that it is gone.
@@ -18,10 +20,12 @@ pub mod client;
 pub mod coop;
 pub mod desk;
 pub mod dir;
+pub mod gates;
 pub mod holds;
 pub mod ladder;
 pub mod link;
 pub mod mapping;
+pub mod meter;
 pub mod native;
 pub mod peer;
 pub mod proc;

@@ -9,6 +9,7 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
+use super::proc::stat;
 use super::protocol::{Call, Role};
 use crate::domain::text::Text;
 
@@ -46,7 +47,7 @@ impl Peer {
     /// Of the other end of this Unix socket.
     pub fn of(stream: &std::os::unix::net::UnixStream) -> std::io::Result<Self> {
         let (pid, uid) = credentials(stream)?;
-        let read = Stat::read(pid).ok();
+        let read = stat::read(pid).ok();
         let start = read.as_ref().map(|stat| stat.start);
         Ok(Self { pid, uid, start, name: read.map(|stat| stat.name).unwrap_or_default() })
     }
@@ -132,15 +133,15 @@ enum Broken {
 }
 
 fn lineage_once(peer: &Peer) -> Result<Vec<u32>, Broken> {
-    let own = Stat::read(peer.pid)
+    let own = stat::read(peer.pid)
         .map_err(|e| Broken::Ended(format!("process {}, which asks, can't be looked at: {e}", peer.pid)))?;
     if own.state == 'Z' || peer.start != Some(own.start) {
         return Err(Broken::Ended(format!("process {}, which asked, is gone", peer.pid)));
     }
     let (mut line, mut child) = (vec![peer.pid], own);
-    while child.parent > 0 && line.len() < MAX_DEPTH {
-        let pid = child.parent;
-        let parent = Stat::read(pid).map_err(|e| {
+    while child.ppid > 0 && line.len() < MAX_DEPTH {
+        let pid = child.ppid;
+        let parent = stat::read(pid).map_err(|e| {
             Broken::Changed(format!("process {pid}, an ancestor of {}, can't be looked at: {e}", peer.pid))
         })?;
         if parent.start > child.start {
@@ -149,38 +150,9 @@ fn lineage_once(peer: &Peer) -> Result<Vec<u32>, Broken> {
         line.push(pid);
         child = parent;
     }
-    match child.parent {
+    match child.ppid {
         0 => Ok(line),
         _ => Err(Broken::Ended(format!("process {} has too many ancestors", peer.pid))),
-    }
-}
-
-/// What `/proc/PID/stat` tells, as far as it is needed here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stat {
-    name: Text,
-    state: char,
-    parent: u32,
-    start: u64,
-}
-
-impl Stat {
-    fn read(pid: u32) -> std::io::Result<Self> {
-        let bytes = fs::read(format!("/proc/{pid}/stat"))?;
-        Self::parse(&bytes).ok_or_else(|| std::io::Error::other("its line in /proc can't be read"))
-    }
-
-    /// The name may hold anything, `)` and line ends too: it ends at the last `)`.
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let open = memchr::memchr(b'(', bytes)?;
-        let close = memchr::memrchr(b')', bytes)?;
-        let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?;
-        let mut fields = rest.split_ascii_whitespace();
-        let state = fields.next()?.chars().next()?;
-        let parent = fields.next()?.parse().ok()?;
-        let start = fields.nth(17)?.parse().ok()?;
-        let name = Text::new(&String::from_utf8_lossy(bytes.get(open + 1..close)?));
-        Some(Self { name, state, parent, start })
     }
 }
 

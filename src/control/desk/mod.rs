@@ -45,6 +45,7 @@ use self::conn::{Conn, Slot};
 use self::spare::Spare;
 use super::dir::{self, RunDir};
 use super::peer::{self, Peer};
+use super::proc;
 use super::protocol::{Call, Hello, PROTO, Role, RpcError, Welcome, code};
 use crate::domain::text::Text;
 
@@ -404,11 +405,10 @@ impl Desk {
 
 /// The welcome of a run called `name` on this machine, in this boot.
 pub fn welcome(name: &str) -> Welcome {
-    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     Welcome {
         proto: Text::new(PROTO),
         run: Text::new(name),
-        boot_id: Text::new(&boot_id),
+        boot_id: proc::stat::boot_id(),
         server: Text::new(concat!("redkey ", env!("CARGO_PKG_VERSION"))),
         capabilities: vec![],
     }
@@ -427,3 +427,8 @@ pub(super) fn check_version(theirs: &str) -> Result<(), RpcError> {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod testkit;
+#[cfg(test)]
+mod tests;

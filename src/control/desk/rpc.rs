@@ -185,7 +185,7 @@ mod tests {
         let table: Vec<(Vec<u8>, i32)> = vec![
             (b"{".to_vec(), code::PARSE),
             (b"\0\0\0".to_vec(), code::PARSE),
-            (b"{\"id\":1}\0".to_vec(), code::PARSE),
+            (b"{\"method\":\"x\"}\0".to_vec(), code::PARSE),
             (b"\xff\xfe{}".to_vec(), code::PARSE),
             (b"{\"method\":\"\xc3\x28\",\"id\":1}".to_vec(), code::PARSE),
             (b"\xef\xbb\xbf{}".to_vec(), code::PARSE),

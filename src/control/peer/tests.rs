@@ -61,18 +61,6 @@ fn another_user_is_nobody() {
 }
 
 #[test]
-fn a_process_line_is_read_whatever_its_name_is() {
-    let tail = "S 41 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3";
-    for (name, shown) in [("sh", "sh"), ("a) R 1 (b", "a) R 1 (b"), ("x\ny", "x y"), ("", ""), ("\x1b[2J", "[2J")] {
-        let stat = Stat::parse(format!("42 ({name}) {tail}\n").as_bytes()).expect("a line");
-        assert_eq!(stat, Stat { name: Text::new(shown), state: 'S', parent: 41, start: 987_654 });
-    }
-    for bad in ["", "42", "42 (sh", "42 (sh) ", "42 (sh) S", "42 (sh) S x 7", "42 (sh) S 1 2 3", ")("] {
-        assert_eq!(Stat::parse(bad.as_bytes()), None, "{bad}");
-    }
-}
-
-#[test]
 fn marks_are_whole_names_and_values() {
     let environ = b"PATH=/bin\0CLAUDECODE=1\0NOT_GEMINI_CLI=1\0GEMINI_CLI_X=1\0QWEN_CODE=\0X=REDKEY_RUN=1\0";
     assert_eq!(mark(environ, &["CLAUDECODE=1"]), Some("CLAUDECODE=1"));
@@ -121,7 +109,7 @@ fn a_mark_in_the_environment_counts_and_so_does_one_that_cant_be_read() {
     std::io::Write::write_all(&mut to, b"x").expect("alive");
     std::io::Read::read_exact(&mut from, &mut [0]).expect("alive");
 
-    let read = Stat::read(child.id()).expect("alive");
+    let read = stat::read(child.id()).expect("alive");
     let peer = Peer { pid: child.id(), uid: 0, start: Some(read.start), name: read.name };
     assert_eq!(may_operate(&peer, &[], &["REDKEY_RUN"]), Ok(()));
     let why = may_operate(&peer, &[], MARKS).expect_err("marked").to_string();
