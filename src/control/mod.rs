@@ -1,6 +1,7 @@
 //! Stopping runs and proving it; gates, grants, and the record of every press.
 //!
 //! - [`mapping`] — which process works on which run; [`holds`] — which key there is for each.
+//! - [`hook`] — what agents ask before each call, and how that comes into their settings.
 //! - [`words`], [`ladder`], [`protocol`] — pure: what a stop is, which rung goes out when, what is said on a socket.
 //! - [`agents`], [`coop`] — what is known of each agent, and how it is asked to stop in its own words. Pure, but for
 //!   one connection.
@@ -19,6 +20,7 @@ pub mod coop;
 pub mod desk;
 pub mod dir;
 pub mod holds;
+pub mod hook;
 pub mod ladder;
 pub mod link;
 pub mod mapping;
