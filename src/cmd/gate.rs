@@ -10,8 +10,9 @@ use unicode_width::UnicodeWidthStr;
 use crate::cli::{GateAnswerArgs, GateCommand};
 use crate::clock;
 use crate::config::Dirs;
-use crate::control::hook::{Asked, Conversation, live_sockets, run_dir};
-use crate::control::protocol::{Call, Gate, GateAnswer, GateState, Nothing, Role, RpcError, code};
+use crate::control::client::{Client, ClientError};
+use crate::control::dir::RunDir;
+use crate::control::protocol::{Gate, GateAnswer, GateState, Role, code};
 use crate::domain::text::{Text, clean};
 use crate::domain::time::Span;
 
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub fn run(command: &GateCommand, out: &mut dyn Write) -> Result<u8> {
     let dirs = Dirs::find().ok_or_else(|| anyhow!("no home directory is known; set HOME"))?;
-    let sockets = live_sockets(&run_dir(&dirs)).map_err(|why| anyhow!("{why}"))?;
+    let sockets = sockets(&RunDir::open(&dirs)?);
     match command {
         GateCommand::Ls { json } => ls(&sockets, *json, out),
         GateCommand::Allow(args) => answer(&sockets, args, true, out),
@@ -36,20 +37,23 @@ pub fn run(command: &GateCommand, out: &mut dyn Write) -> Result<u8> {
 
 type Sockets = [(String, PathBuf)];
 
+fn sockets(dir: &RunDir) -> Vec<(String, PathBuf)> {
+    dir.names().into_iter().filter_map(|name| dir.socket_path(&name).ok().map(|path| (name, path))).collect()
+}
+
 /// A run's gates, and runs that did not tell theirs.
 struct Held {
     gates: Vec<(PathBuf, Gate)>,
-    silent: Vec<(String, Asked)>,
+    silent: Vec<(String, ClientError)>,
 }
 
 fn held(sockets: &Sockets) -> Held {
     let mut held = Held { gates: Vec::new(), silent: Vec::new() };
     for (name, path) in sockets {
-        let told = Conversation::open(path, Role::Watch)
-            .and_then(|mut run| run.ask::<Vec<Gate>>(&Call::GateList(Nothing {}), clock::elapsed() + PATIENCE));
+        let told = Client::connect(path, Role::Watch, PATIENCE).and_then(|mut run| run.gate_list());
         match told {
             Ok(gates) => held.gates.extend(gates.into_iter().map(|gate| (path.clone(), gate))),
-            Err(Asked::Absent { .. }) => {} // left by a run that is over
+            Err(ClientError::NotThere) => {} // left by a run that is over
             Err(error) => held.silent.push((name.clone(), error)),
         }
     }
@@ -136,14 +140,13 @@ fn answer(sockets: &Sockets, args: &GateAnswerArgs, allow: bool, out: &mut dyn W
             return tell_error(args.json, UNKNOWN, &why, out);
         }
     };
-    let call = Call::GateAnswer(GateAnswer {
+    let call = GateAnswer {
         gate: gate.id.clone(),
         allow,
         reason: Text::new(args.reason.as_deref().unwrap_or_default()),
         by: "command".into(),
-    });
-    let answered = Conversation::open(path, Role::Operator)
-        .and_then(|mut run| run.ask::<Gate>(&call, clock::elapsed() + PATIENCE));
+    };
+    let answered = Client::connect(path, Role::Operator, PATIENCE).and_then(|mut run| run.gate_answer(call));
     let wanted = if allow { GateState::Allowed } else { GateState::Denied };
     match answered {
         Ok(gate) if gate.state == wanted => {
@@ -156,12 +159,8 @@ fn answer(sockets: &Sockets, args: &GateAnswerArgs, allow: bool, out: &mut dyn W
             Ok(DONE)
         }
         Ok(gate) => tell_error(args.json, UNKNOWN, &format!("{} was answered already", gate.id), out),
-        Err(Asked::Refused(RpcError { code: code::REFUSED, message })) => {
-            tell_error(args.json, REFUSED, message.as_str(), out)
-        }
-        Err(Asked::Refused(RpcError { code: code::UNKNOWN, message })) => {
-            tell_error(args.json, UNKNOWN, message.as_str(), out)
-        }
+        Err(ClientError::Refused(message)) => tell_error(args.json, REFUSED, message.as_str(), out),
+        Err(ClientError::Rpc { code: code::UNKNOWN, message }) => tell_error(args.json, UNKNOWN, message.as_str(), out),
         Err(error) => Err(anyhow!("{}: {error}", gate.run)),
     }
 }

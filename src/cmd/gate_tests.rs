@@ -28,7 +28,7 @@ fn refused(code: i32, message: &str) -> String {
 /// A directory with one run that answers `answers` by method.
 fn run_with(answers: Vec<(&'static str, String)>) -> (Server, Vec<(String, PathBuf)>) {
     let server = Server::start("r-1", answers);
-    let sockets = live_sockets(server.dir()).expect("listed");
+    let sockets = sockets(&RunDir::at(server.dir()).expect("0700"));
     (server, sockets)
 }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::cli::HookCommand;
+use super::Setup;
+use crate::cli::{Cli, HookCommand};
 use crate::control::hook::file::SettingsFile;
 use crate::control::hook::settings::{self, Edited, Hook, Hooked, Status};
 use crate::domain::text::clean;
@@ -20,19 +21,17 @@ const LEFT: u8 = 1;
 /// Not confirmed.
 const UNCONFIRMED: u8 = 3;
 
-/// How long a gate waits for a person, until the policy says it.
-const GATE: Span = Span::mins(5);
 /// The hook waits so much longer than the gate: whoever holds the gate answers first.
 const LONGER: Span = Span::secs(5);
 
 /// Everything but `run`, which is answered before anything is set up.
-pub fn run(command: &HookCommand, out: &mut dyn Write) -> Result<u8> {
+pub fn run(cli: &Cli, command: &HookCommand, out: &mut dyn Write) -> Result<u8> {
     let env = Env::from_process();
     match command {
         HookCommand::Run { agent, within } => Ok(crate::control::hook::run::main(*agent, *within)),
         HookCommand::Install { agent, yes } => {
             let file = settings_file(*agent, &env)?;
-            let hook = Hook { exe: own_path()?, within_s: within(gate_timeout()) };
+            let hook = Hook { exe: own_path()?, within_s: within(Setup::new(cli)?.rules.policy.gate.timeout) };
             let text = file.read()?;
             let name = file.path().display().to_string();
             let edited =
@@ -139,11 +138,6 @@ fn confirmed(out: &mut dyn Write) -> Result<bool> {
 /// None, fact: Fact::HookChanged { agent: agent.agent(), file, what } }], patience)`.
 fn audit_change(_agent: Hooked, _file: &Path, _what: &str) -> std::io::Result<()> {
     Ok(())
-}
-
-/// How long the policy lets a gate wait. To be read from it (`gate.timeout`) when it has that.
-fn gate_timeout() -> Span {
-    GATE
 }
 
 /// In whole seconds, rounded up.

@@ -80,7 +80,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
             0
         }
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
-        Some(Command::Hook { command }) => hook::run(command, &mut out)?,
+        Some(Command::Hook { command }) => hook::run(&cli, command, &mut out)?,
         Some(Command::Gate { command }) => gate::run(command, &mut out)?,
         Some(Command::Demo { demo }) if demo.agent.is_some() => {
             demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?

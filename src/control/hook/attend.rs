@@ -13,14 +13,16 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::ask::{Asked, Conversation};
-use super::place;
 use super::settings::Hooked;
 use crate::clock;
+use crate::control::client::{Client, ClientError};
+use crate::control::dir::RunDir;
 use crate::control::protocol::Role;
 
 /// Until then it listens, or it doesn't count any more.
 const START: Duration = Duration::from_secs(3);
+/// Whoever is well greets at once.
+pub(super) const GREETING: Duration = Duration::from_secs(5);
 /// What it prints then.
 const READY: &[u8] = b"ready\n";
 
@@ -36,18 +38,17 @@ pub(super) struct Attendance<'a> {
 }
 
 /// A conversation with whoever attends the run; with a new process if there is none.
-pub(super) fn reach(dir: &Path, name: &str, attendance: &Attendance) -> Result<Conversation, String> {
-    place::check(dir)?;
-    let path = dir.join(format!("{name}.sock"));
-    match Conversation::open(&path, Role::Hook) {
-        Err(Asked::Absent { .. }) => {}
+pub(super) fn reach(dir: &RunDir, name: &str, attendance: &Attendance) -> Result<Client, String> {
+    let path = dir.socket_path(name).map_err(|error| error.to_string())?;
+    let open = || Client::connect(&path, Role::Hook, GREETING);
+    match open() {
+        Err(ClientError::NotThere) => {}
         other => return other.map_err(|error| error.to_string()),
     }
-    place::ready(dir)?;
     let begun = clock::elapsed();
-    let _lock = lock(&dir.join("attend.lock"))?;
-    match Conversation::open(&path, Role::Hook) {
-        Err(Asked::Absent { .. }) => {}
+    let _lock = lock(&dir.path().join("attend.lock"))?;
+    match open() {
+        Err(ClientError::NotThere) => {}
         other => return other.map_err(|error| error.to_string()),
     }
     // Whoever was before us in the queue has tried so long without success.
@@ -57,8 +58,7 @@ pub(super) fn reach(dir: &Path, name: &str, attendance: &Attendance) -> Result<C
     }
     // One that ends at once may have found that somebody else attends the run already.
     let started = start(attendance, deadline);
-    let reached = Conversation::open(&path, Role::Hook);
-    reached.map_err(|error| started.err().unwrap_or_else(|| format!("`redkey attend` has started, but {error}")))
+    open().map_err(|error| started.err().unwrap_or_else(|| format!("`redkey attend` is ready, but {error}")))
 }
 
 fn lock(path: &PathBuf) -> Result<File, String> {

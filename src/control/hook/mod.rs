@@ -5,19 +5,13 @@
 //! - [`answer`] — pure: what is said back, in each agent's own way. Agents' hooks fail open: a crash, a slow answer or
 //!   half an answer lets the call through, so every way out of here that isn't an answer is a refusal;
 //! - [`file`] — IO: a settings file, replaced whole or not at all;
-//! - [`place`], [`ask`], [`attend`], [`run`] — IO: the socket, the question, the process that is started if nobody
-//!   attends the run yet, and all of it together.
+//! - [`attend`], [`run`] — IO: the process that is started if nobody attends the run yet, and all of it together.
 
 pub mod answer;
-mod ask;
 mod attend;
 pub mod call;
 pub mod file;
-mod place;
 pub mod run;
 pub mod settings;
 #[cfg(test)]
 pub(crate) mod testkit;
-
-pub use ask::{Asked, Conversation};
-pub use place::{live_sockets, run_dir};

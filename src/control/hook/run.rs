@@ -5,18 +5,18 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::answer::{Moment, Said, failed, say};
-use super::ask::{Asked, Conversation};
-use super::attend::{Attendance, agent_pid, reach, wait_readable};
+use super::attend::{Attendance, GREETING, agent_pid, reach, wait_readable};
 use super::call::{self, Told};
-use super::place::run_dir;
 use super::settings::Hooked;
 use crate::clock;
 use crate::config::Dirs;
-use crate::control::protocol::{Call, HookAnswer, Role};
+use crate::control::client::{Client, ClientError};
+use crate::control::dir::RunDir;
+use crate::control::protocol::{HookAnswer, Role};
 use crate::domain::text::Text;
 use crate::domain::time::Span;
 
@@ -34,8 +34,8 @@ const EARLIER: Duration = Duration::from_millis(500);
 pub struct World {
     /// The socket of the supervised run that it is in.
     pub socket: Option<PathBuf>,
-    /// Where the other sockets are; `None`: there is no home directory.
-    pub dir: Option<PathBuf>,
+    /// By which the other sockets are found; `None`: there is no home directory.
+    pub dirs: Option<Dirs>,
     /// redkey itself, to be started again.
     pub program: Option<PathBuf>,
     /// What the agent says its process is.
@@ -47,7 +47,7 @@ impl World {
         let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
             socket: var("REDKEY_SOCKET").map(PathBuf::from),
-            dir: Dirs::find().map(|dirs| run_dir(&dirs)),
+            dirs: Dirs::find(),
             program: std::env::current_exe().ok(),
             // An agent that was started by Claude Code inherits this.
             pid: var("CLAUDE_PID").filter(|_| agent == Hooked::Claude).and_then(|pid| pid.into_string().ok()),
@@ -122,15 +122,17 @@ fn read_all(input: &mut (impl Read + AsFd), deadline: Duration) -> Result<Vec<u8
 }
 
 fn ask(agent: Hooked, told: &Told, deadline: Duration, world: &World) -> Result<HookAnswer, String> {
-    let mut conversation = match &world.socket {
+    let mut client = match &world.socket {
         // A supervised run answers itself or not at all: someone else would not know its clock.
-        Some(socket) => open_supervised(socket)?,
+        Some(socket) => Client::connect(socket, Role::Hook, GREETING)
+            .map_err(|error| format!("the supervisor of this run: {error}"))?,
         None => {
-            let dir = world.dir.as_deref().ok_or("no home directory is known")?;
+            let dirs = world.dirs.as_ref().ok_or("no home directory is known")?;
+            let dir = RunDir::open(dirs).map_err(|error| error.to_string())?;
             let program = world.program.as_deref().ok_or("redkey's own path is not known")?;
             let (session, transcript) = (told.session.as_str(), told.transcript.as_deref());
             let pid = agent_pid(world.pid.as_deref());
-            reach(dir, &call::run_name(agent, session), &Attendance { program, agent, session, transcript, pid })?
+            reach(&dir, &call::run_name(agent, session), &Attendance { program, agent, session, transcript, pid })?
         }
     };
     let waits = told.moment == Moment::Before;
@@ -138,14 +140,13 @@ fn ask(agent: Hooked, told: &Told, deadline: Duration, world: &World) -> Result<
     let left = deadline.saturating_sub(clock::elapsed()).saturating_sub(EARLIER);
     let mut call = told.call.clone();
     call.deadline_ms = Span(i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
-    match conversation.ask(&Call::Hook(call), deadline) {
-        Err(Asked::Late) if waits => Ok(HookAnswer::Deny { why: Text::new("nobody has allowed this call in time") }),
+    client.set_timeout(deadline.saturating_sub(clock::elapsed()));
+    match client.hook(call) {
+        Err(ClientError::Timeout) if waits => {
+            Ok(HookAnswer::Deny { why: Text::new("nobody has allowed this call in time") })
+        }
         other => other.map_err(|error| format!("whoever attends this run: {error}")),
     }
-}
-
-fn open_supervised(socket: &Path) -> Result<Conversation, String> {
-    Conversation::open(socket, Role::Hook).map_err(|error| format!("the supervisor of this run: {error}"))
 }
 
 #[cfg(test)]

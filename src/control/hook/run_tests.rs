@@ -2,6 +2,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use super::*;
 use crate::control::hook::testkit::{GARBAGE, GONE, HALF, NOTHING, Server};
@@ -26,12 +27,23 @@ fn stdin(text: impl AsRef<[u8]>) -> UnixStream {
 }
 
 fn supervised(server: &Server) -> World {
-    World { socket: Some(server.path().to_owned()), dir: None, program: None, pid: None }
+    World { socket: Some(server.path().to_owned()), dirs: None, program: None, pid: None }
+}
+
+fn dirs(sockets: &Path) -> Dirs {
+    let none = PathBuf::new();
+    Dirs {
+        home: none.clone(),
+        config: none.clone(),
+        state: none.clone(),
+        cache: none,
+        runtime: Some(sockets.to_owned()),
+    }
 }
 
 /// Of a run that was not started by redkey.
 fn attended(dir: &Path, program: Option<&Path>) -> World {
-    World { socket: None, dir: Some(dir.to_owned()), program: program.map(Path::to_owned), pid: Some("4242".into()) }
+    World { socket: None, dirs: Some(dirs(dir)), program: program.map(Path::to_owned), pid: Some("4242".into()) }
 }
 
 fn hook(answer: &str) -> Vec<(&'static str, String)> {
@@ -84,12 +96,11 @@ fn what_is_asked_is_what_the_agent_told() {
 #[test]
 fn every_failure_is_a_refusal() {
     let table = [
-        (GONE, "went away"),
-        (HALF, "went away"),
-        (GARBAGE, "not understood"),
-        ("\"result\":{\"answer\":\"perhaps\"}", "not understood"),
-        ("\"result\":null", "not understood"),
-        ("\"nothing\":1", "neither"),
+        (GONE, "closed the connection"),
+        (HALF, "closed the connection"),
+        ("\"result\":{\"answer\":\"perhaps\"}", "can't be read"),
+        ("\"result\":null", "can't be read"),
+        ("\"nothing\":1", "can't be read"),
         ("\"error\":{\"code\":-32004,\"message\":\"the meter is not there\"}", "the meter is not there"),
     ];
     for (reply, word) in table {
@@ -102,7 +113,7 @@ fn every_failure_is_a_refusal() {
             assert!(said.stderr.contains(word) && said.stderr.lines().count() == 1, "{reply}: {}", said.stderr);
         }
     }
-    for reply in [GONE, GARBAGE, "\"error\":{\"code\":-32001,\"message\":\"no common version\"}"] {
+    for reply in [GONE, "\"error\":{\"code\":-32001,\"message\":\"no common version\"}"] {
         let server = Server::start("r-1", vec![("hello hook", reply.to_owned())]);
         assert_eq!(ask_claude("PreToolUse", ROOM, &supervised(&server)).code, 2);
     }
@@ -115,6 +126,9 @@ fn a_gate_that_nobody_answers_is_a_denial() {
     assert!(said.code == 0 && said.stdout.contains("\"permissionDecision\":\"deny\""), "{said:?}");
     let said = answer(Hooked::Codex, Duration::from_millis(60), &mut stdin(input("PreToolUse")), &supervised(&server));
     assert!(said.code == 2 && said.stderr.contains("in time"), "{said:?}");
+    let garbage = Server::start("r-1", hook(GARBAGE));
+    let said = ask_claude("PreToolUse", Duration::from_millis(60), &supervised(&garbage));
+    assert!(said.stdout.contains("\"permissionDecision\":\"deny\""), "{said:?}");
     // After a call there is nothing to refuse.
     let said = ask_claude("PostToolUse", Duration::from_millis(60), &supervised(&server));
     assert!(said.code == 0 && said.stdout.is_empty() && said.stderr.contains("in time"), "{said:?}");
@@ -142,7 +156,7 @@ fn a_supervised_run_whose_supervisor_is_gone_is_refused() {
     let world =
         World { socket: Some(dir.path().join("r-1.sock")), ..attended(dir.path(), Some(Path::new("/bin/true"))) };
     let said = ask_claude("PreToolUse", ROOM, &world);
-    assert!(said.code == 2 && said.stderr.contains("the supervisor of this run: no socket"), "{said:?}");
+    assert!(said.code == 2 && said.stderr.contains("the supervisor of this run: nobody listens"), "{said:?}");
 }
 
 #[test]
@@ -190,7 +204,7 @@ fn an_attendance_that_does_not_start_is_a_refusal() {
     let table = [
         ("exit 1", "ended before"),
         ("echo hello", "ended before"),
-        ("echo ready", "has started, but no socket"),
+        ("echo ready", "is ready, but nobody listens"),
         ("head -c 9000 /dev/zero; exec cat", "something else"),
     ];
     for (script, word) in table {
