@@ -3,14 +3,18 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
 use super::Setup;
 use crate::cli::{Cli, HookCommand};
+use crate::clock;
+use crate::config::Dirs;
+use crate::control::audit::{self, Entry, Fact};
 use crate::control::hook::file::SettingsFile;
 use crate::control::hook::settings::{self, Edited, Hook, Hooked, Status};
-use crate::domain::text::clean;
+use crate::domain::text::{Text, clean};
 use crate::domain::time::Span;
 use crate::sources::Env;
 
@@ -21,6 +25,8 @@ const LEFT: u8 = 1;
 /// Not confirmed.
 const UNCONFIRMED: u8 = 3;
 
+/// Other processes that write to the audit log are done by then.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The hook waits so much longer than the gate: whoever holds the gate answers first.
 const LONGER: Span = Span::secs(5);
 
@@ -133,11 +139,11 @@ fn confirmed(out: &mut dyn Write) -> Result<bool> {
 }
 
 /// Records the change in the audit log.
-///
-/// To be filled when `control::audit` is here: `audit::write_now(&audit::path(&dirs), &[Entry { at: clock::now(), run:
-/// None, fact: Fact::HookChanged { agent: agent.agent(), file, what } }], patience)`.
-fn audit_change(_agent: Hooked, _file: &Path, _what: &str) -> std::io::Result<()> {
-    Ok(())
+fn audit_change(agent: Hooked, file: &Path, what: &str) -> std::io::Result<()> {
+    let dirs = Dirs::find().ok_or_else(|| std::io::Error::other("no home directory is known"))?;
+    let file = Text::new(&file.to_string_lossy());
+    let fact = Fact::HookChanged { agent: agent.agent(), file, what: Text::new(what) };
+    audit::write_now(&audit::path(&dirs), &[Entry { at: clock::now(), run: None, fact }], PATIENCE)
 }
 
 /// In whole seconds, rounded up.

@@ -93,6 +93,8 @@ fn the_change_is_shown_and_made_only_with_a_yes() {
 
     home.ok(&["hook", "uninstall", "claude", "-y"]);
     assert_eq!(std::fs::read(&path).expect("there"), before);
+    let log = std::fs::read_to_string(home.path().join(".local/state/redkey/audit.jsonl")).expect("an audit log");
+    assert!(log.contains("\"installed\"") && log.contains("\"removed\""), "{log}");
 }
 
 #[test]
