@@ -1,5 +1,7 @@
 //! Stopping runs and proving it; gates, grants, and the record of every press.
 //!
+//! - [`mapping`] — which process works on which run; [`holds`] — which key there is for each.
+//! - [`hook`] — what agents ask before each call, and how that comes into their settings.
 //! - [`words`], [`ladder`], [`protocol`] — pure: what a stop is, which rung goes out when, what is said on a socket.
 //! - [`gates`] — pure: actions that are held until a person answers.
 //! - [`meter`] — a run's sessions, its clock, and what the clock decides.
@@ -7,7 +9,6 @@
 //!   one connection.
 //! - [`proc`] — processes: who descends from whom, what is signalled, what proves that it is gone.
 //! - [`supervisor`] — a run that redkey starts; [`stopping`] — a stop from outside.
-//! - [`mapping`] — which process works on which run; [`holds`] — which key there is for each.
 //! - [`tracked`] — the ladder for processes that redkey did not start.
 //! - [`dir`], [`desk`], [`peer`] — where the sockets are, who answers on one, and who may ask.
 //! - [`client`], [`native`] — the other end: for screens and commands, and for agents written in Rust.
@@ -22,6 +23,7 @@ pub mod desk;
 pub mod dir;
 pub mod gates;
 pub mod holds;
+pub mod hook;
 pub mod ladder;
 pub mod link;
 pub mod mapping;
