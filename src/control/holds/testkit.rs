@@ -32,6 +32,7 @@ pub fn snapshot(path: &str, supervised: bool, sessions: &[&str], seq: u64) -> Sn
         started: Stamp(1_000),
         leader: Some(process(9)),
         supervisor: supervised.then(|| process(8)),
+        guardian: None,
         grade: supervised.then_some(Grade::Subreaper),
         grade_why: Text::default(),
         at_zero: AtZero::Stop,
