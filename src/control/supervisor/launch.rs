@@ -90,7 +90,6 @@ pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
     let (to_supervisor, supervisor_end) = link::pair()?;
     let (to_relay, relay_end) = link::pair()?;
     proc::become_subreaper()?;
-    proc::raise_open_files();
 
     let supervisor = match proc::fork()? {
         Fork::Parent(pid) => pid,
@@ -277,6 +276,8 @@ fn begin(
     };
     let leader = leader.map_err(|error| cannot_start(&launch.command, error))?;
     drop(streams);
+    // Not before: the agent would inherit it.
+    proc::raise_open_files();
     desk.keep_out(&[std::process::id()]);
     let started = started(&launch, &run, number(guardian_pid), proc::id(number(leader)), grade);
     let status = status_of(&started, known, grade_why);
