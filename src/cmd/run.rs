@@ -1,18 +1,22 @@
 //! `redkey run`: an agent under supervision.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
 use super::Setup;
 use crate::cli::{Cli, RunArgs};
+use crate::clock;
 use crate::config::Dirs;
 use crate::control::audit;
 use crate::control::dir::RunDir;
+use crate::control::meter::{self, MeterSetup};
 use crate::control::supervisor::{Launch, launch};
 use crate::domain::event::Agent;
 use crate::domain::meter::Meter;
 use crate::domain::policy::Leftovers;
+use crate::domain::price::Prices;
 use crate::domain::text::Text;
 use crate::domain::time::Span;
 
@@ -28,6 +32,9 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
     let caps: BTreeMap<Text, f64> =
         Meter::ALL.iter().filter_map(|m| Some((Text::new(m.name()), m.cap(&given.caps)?))).collect();
     let log = audit::path(&dirs);
+    let (rules, env, state, at_zero) =
+        (setup.rules.clone(), setup.env.clone(), dirs.state.clone(), policy.clock.at_zero);
+    let told = label.clone();
     launch(Launch {
         command: args.agent.clone(),
         label,
@@ -43,13 +50,29 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
         audit_log: audit::path(&dirs),
         meter: Box::new(move |start| {
             let log = audit::Audit::open(&log);
-            let (_out, mut link) = crate::control::link::split::<
-                crate::control::link::FromMeter,
-                crate::control::link::ToMeter,
-            >(start.link)?;
-            let t = std::thread::spawn(move || audit::pump(start.audit, &log));
-            while link.recv().is_some() {}
-            let _ = t.join();
+            let pump = std::thread::spawn(move || audit::pump(start.audit, &log));
+            meter::run(
+                start.link,
+                MeterSetup {
+                    rules,
+                    prices: Arc::new(Prices::embedded()),
+                    env,
+                    state,
+                    run: start.run,
+                    root: start.root,
+                    session: None,
+                    agent: start.agent,
+                    command: start.command,
+                    cwd: start.cwd,
+                    label: told,
+                    budget: Some(given.clock),
+                    caps: Some(given.caps),
+                    at_zero,
+                    started: clock::now(),
+                    user: super::grant::user(),
+                },
+            )?;
+            let _ = pump.join();
             Ok(())
         }),
     })
