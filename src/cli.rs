@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::control::hook::settings::Hooked;
+use crate::domain::time::Span;
+
 /// A clock on every agent's arm, and a key that stops it.
 ///
 /// Without a command, redkey finds the runs of Claude Code, Codex, Gemini CLI, opencode, pi and Qwen Code in their default
@@ -183,6 +186,16 @@ pub enum Command {
         #[command(subcommand)]
         command: ForecastCommand,
     },
+    /// Put redkey's hook into an agent's settings, so that runs not started by redkey can be stopped and held
+    Hook {
+        #[command(subcommand)]
+        command: HookCommand,
+    },
+    /// Answer actions that wait for a person
+    Gate {
+        #[command(subcommand)]
+        command: GateCommand,
+    },
     /// Print the JSON Schema of redkey's own events
     Schema,
     /// Print a shell's completion script
@@ -307,4 +320,58 @@ pub enum ForecastCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HookCommand {
+    /// Show the change to the agent's settings, ask, make it
+    Install {
+        agent: Hooked,
+        /// Don't ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Take it out again; the rest of the file stays as it is
+    Uninstall {
+        agent: Hooked,
+        /// Don't ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Say where it is installed, and what it runs
+    Status { agent: Option<Hooked> },
+    /// What the agent runs before each call; reads the call from standard input
+    #[command(hide = true)]
+    Run {
+        agent: Hooked,
+        /// By then there is an answer, or the call is refused
+        #[arg(long, value_name = "TIME", default_value = "60s", value_parser = Span::parse)]
+        within: Span,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GateCommand {
+    /// List what waits, over all runs
+    Ls {
+        /// One JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let it happen
+    Allow(GateAnswerArgs),
+    /// Refuse it
+    Deny(GateAnswerArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct GateAnswerArgs {
+    /// The gate's id (or the beginning of it)
+    pub id: String,
+    /// Why; the agent is told, and it is recorded
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
 }

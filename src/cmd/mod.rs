@@ -5,11 +5,14 @@ pub mod audit;
 pub mod demo;
 pub mod forecast;
 pub mod grant;
+pub mod gate;
+pub mod hook;
 pub mod ls;
 pub mod policy;
 mod read;
 pub mod run;
 pub mod show;
+pub mod stop;
 pub mod tail;
 pub mod totals;
 pub mod watch;
@@ -21,7 +24,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::cli::{AuditCommand, Cli, Command, ForecastCommand, PolicyCommand};
+use crate::cli::{AuditCommand, Cli, Command, ForecastCommand, HookCommand, PolicyCommand};
 use crate::config::{self, Loaded};
 use crate::control::meter::attend::Told;
 use crate::domain::event::Agent;
@@ -56,6 +59,10 @@ fn flags(cli: &Cli) -> config::Flags {
 
 /// Runs the command; the exit code on success.
 pub fn dispatch(cli: Cli) -> Result<u8> {
+    // An agent waits for this before each of its calls: nothing else is set up.
+    if let Some(Command::Hook { command: HookCommand::Run { agent, within } }) = &cli.command {
+        return Ok(crate::control::hook::run::main(*agent, *within));
+    }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let code = match &cli.command {
         Some(Command::Schema) => schema(&mut out)?,
@@ -78,7 +85,10 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
             audit::run(run.as_deref(), *json, &mut out)?;
             0
         }
+        Some(Command::Status { run, json }) => stop::status(run.as_deref(), *json, &mut out)?,
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
+        Some(Command::Hook { command }) => hook::run(&cli, command, &mut out)?,
+        Some(Command::Gate { command }) => gate::run(command, &mut out)?,
         Some(Command::Demo { demo }) if demo.agent.is_some() => {
             demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?
         }
@@ -99,6 +109,10 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                         Ok(code) => code,
                         Err(signal) => end_by(signal),
                     });
+                }
+                Some(Command::Stop(args)) => {
+                    drop(out);
+                    return stop::stop(&setup, args, &mut std::io::stdout());
                 }
                 Some(Command::Demo { demo }) => {
                     drop(out);

@@ -2,17 +2,17 @@
 //!
 //! Whoever asks may go away: over a socket the stop goes on without them.
 
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::agents;
-use super::client::{Client, ClientError};
+use super::client::{self, Client, ClientError};
 use super::ladder::Plan;
 use super::protocol::{Role, StopCall};
-use super::tracked::Tracked;
+use super::tracked::{self, Tracked};
 use super::words::{Asker, Mode, Phase, ProcId, Stop, Times};
 use super::{mapping, protocol};
-use crate::clock;
 use crate::domain::event::RunId;
 use crate::domain::text::Text;
 
@@ -61,32 +61,39 @@ pub enum StopError {
 }
 
 /// Stops it and waits for the end; `on_change` hears every change on the way.
-pub fn stop(target: &Target, request: &Request, on_change: &mut dyn FnMut(&Stop)) -> Result<Stop, StopError> {
+///
+/// `press`: for processes, when bytes can be read from it, KILL at once. Over a socket a second stop does that.
+pub fn stop(
+    target: &Target,
+    request: &Request,
+    press: Option<BorrowedFd<'_>>,
+    on_change: &mut dyn FnMut(&Stop),
+) -> Result<Stop, StopError> {
     match target {
         Target::Socket { path, .. } => over_socket(path, request, on_change),
-        Target::Process { run, leader } => on_processes(run, *leader, request, on_change),
+        Target::Process { run, leader } => on_processes(run, *leader, request, press, on_change),
     }
 }
 
 fn over_socket(path: &Path, request: &Request, on_change: &mut dyn FnMut(&Stop)) -> Result<Stop, StopError> {
-    let mut client = Client::connect(path, Role::Operator, PATIENCE)?;
     let call = StopCall {
         interrupt_id: request.id.clone(),
         mode: request.mode,
         reason: request.reason.clone(),
         by: request.by.clone(),
     };
-    // The stop first; what else is asked comes after.
-    let mut stop = client.stop(call)?;
+    // Who looks comes first, so that the last word can't be missed; but if nobody may look, the stop goes out all the same.
+    let watching = Client::connect(path, Role::Watch, PATIENCE).and_then(|mut c| c.subscribe().map(|_| c));
+    let mut stop = client::stop(path, &call, PATIENCE)?;
     on_change(&stop);
-    if let Ok(snapshot) = client.subscribe() {
-        take(&mut stop, snapshot, on_change);
-    }
+    let mut watching = watching?;
     while !is_over(&stop, request.mode) {
-        match client.next_update(LOOK) {
+        match watching.next_update(LOOK) {
             Ok(Some(snapshot)) => take(&mut stop, snapshot, on_change),
             Ok(None) => {}
-            Err(ClientError::Gone) => return Err(StopError::Broken("the run's supervisor has gone".into())),
+            Err(ClientError::Gone) => {
+                return Err(StopError::Broken("the run's supervisor went away before the end".into()));
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -114,23 +121,23 @@ fn on_processes(
     run: &RunId,
     leader: ProcId,
     request: &Request,
+    press: Option<BorrowedFd<'_>>,
     on_change: &mut dyn FnMut(&Stop),
 ) -> Result<Stop, StopError> {
     let known = agents::of(Some(run.agent));
     let plan = Plan { cooperative: false, first: known.first, aim: known.aim, times: request.times };
     let marks = mapping::marks(run.agent, &run.session);
-    let mut tracked = Tracked::open(leader, marks)
-        .map_err(|e| StopError::Unknown(Text::new(&format!("its process {} can't be held: {e}", leader.pid))))?;
+    let mut tracked = Tracked::open(leader)
+        .map_err(|e| StopError::Unknown(Text::new(&format!("its process {} can't be held: {e}", leader.pid))))?
+        .marks(marks);
     let by = Asker {
         by: request.by.clone(),
         user: Text::default(),
         uid: Some(rustix::process::getuid().as_raw()),
         pid: Some(std::process::id()),
     };
-    let _ = clock::now;
-    tracked
-        .run(plan, request.mode, request.id.clone(), by, request.reason.clone(), on_change, None)
-        .map_err(|e| StopError::Broken(e.to_string()))
+    let (id, reason) = (request.id.clone(), request.reason.clone());
+    Ok(tracked.run(tracked::Request { plan, mode: request.mode, id, by, reason }, press, on_change))
 }
 
 impl From<ClientError> for StopError {

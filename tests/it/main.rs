@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod headless;
+mod hooks;
 mod pty;
 mod screen;
 mod support;

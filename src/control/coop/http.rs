@@ -16,6 +16,8 @@ pub enum Failed {
     Unreachable(#[from] io::Error),
     #[error(transparent)]
     Bad(#[from] BadAnswer),
+    #[error("the agent's server refused, with status {0}")]
+    Refused(u16),
 }
 
 /// Aborts every busy session. Blocks for up to `timeout`: not for a loop that has something else to do.
@@ -41,7 +43,7 @@ fn converse<S: Read + Write>(
     left: impl Fn() -> io::Result<Duration>,
     connect: impl Fn() -> io::Result<S>,
 ) -> Result<Outcome, Failed> {
-    let mut exchange = Exchange::default();
+    let mut exchange = Exchange::new(access.since);
     while let Some((method, target)) = exchange.next_request() {
         if exchange.is_polling() {
             pause(left()?.min(PAUSE));
@@ -51,7 +53,7 @@ fn converse<S: Read + Write>(
         let (status, body) = receive(&mut stream, &left)?;
         exchange.answered(status, &body);
     }
-    Ok(exchange.outcome())
+    exchange.refused().map_or_else(|| Ok(exchange.outcome()), |status| Err(Failed::Refused(status)))
 }
 
 fn receive(stream: &mut impl Read, left: impl Fn() -> io::Result<Duration>) -> Result<(u16, Vec<u8>), Failed> {
@@ -81,6 +83,7 @@ mod tests {
     use std::cell::{Cell, RefCell};
 
     use super::*;
+    use crate::domain::time::Stamp;
 
     /// A server that has one session working, which the first abort ends.
     struct Fake<'a> {
@@ -131,7 +134,7 @@ mod tests {
     #[test]
     fn the_busy_session_is_aborted_and_seen_idle() {
         let (busy, seen) = (Cell::new(1), RefCell::new(vec![]));
-        let access = Access { port: 1, login: None };
+        let access = Access { port: 1, login: None, since: Stamp(5) };
         let connect = || Ok(Fake { busy: &busy, seen: &seen, answer: vec![] });
         let outcome = converse(&access, || Ok(Duration::from_secs(1)), connect).unwrap();
         assert_eq!(outcome, Outcome { found: 1, aborted: 1, idle: true });
@@ -142,7 +145,7 @@ mod tests {
     #[test]
     fn time_is_up() {
         let (busy, seen) = (Cell::new(u32::MAX), RefCell::new(vec![]));
-        let access = Access { port: 1, login: None };
+        let access = Access { port: 1, login: None, since: Stamp(5) };
         let connect = || Ok(Fake { busy: &busy, seen: &seen, answer: vec![] });
         let turns = Cell::new(0);
         let left = || {

@@ -3,6 +3,9 @@
 //! `GET /session` names sessions and their directories; `GET /session/status?directory=…` those of a directory that are
 //! busy; `POST /session/ID/abort?directory=…` ends one and answers `true`. Subagents are sessions of their own. An older
 //! server doesn't know the state: there every session is aborted, the newest first.
+//!
+//! A question about a directory makes the server open it, which takes its time: only those are asked about that have a
+//! session with a change since the server was started, and what is found in one is aborted before the next is asked for.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -10,12 +13,16 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::domain::time::Stamp;
+
 /// How to reach a server on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     pub port: u16,
     /// User and password that the server was started with (`OPENCODE_SERVER_USERNAME`, `OPENCODE_SERVER_PASSWORD`).
     pub login: Option<(String, String)>,
+    /// When it was started: what has not changed since isn't its work.
+    pub since: Stamp,
 }
 
 /// Sessions that are looked at, the newest ones.
@@ -24,8 +31,8 @@ const MAX_SESSIONS: usize = 256;
 const MAX_DIRECTORIES: usize = 32;
 /// Sessions aborted one by one where the server doesn't tell which are busy.
 const MAX_BLIND: usize = 32;
-/// Times that the state is asked for again after the aborts.
-const MAX_CHECKS: usize = 200;
+/// Times that the state of every directory is asked for.
+const MAX_ROUNDS: usize = 200;
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,21 +61,26 @@ enum Asked {
 }
 
 /// The requests of one stop, each made from the answers to those before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Exchange {
+    since: Stamp,
     asked: Option<Asked>,
     listed: bool,
+    /// Sessions with a change since the start, the newest first.
     sessions: Vec<Session>,
-    /// Directories whose state is still to be asked for.
+    /// Directories whose state is still to be asked for, in this round.
     unasked: VecDeque<String>,
-    /// Sessions to abort; `None`: the state of some directory is still to come.
-    busy: BTreeMap<String, String>,
+    /// What is to be aborted next.
     to_abort: VecDeque<Session>,
+    /// Sessions that were aborted.
+    told: BTreeSet<String>,
+    /// Something was busy in this round.
+    busy: bool,
+    /// The server doesn't tell who is busy.
     blind: bool,
-    aborting: bool,
-    checks: usize,
-    done: bool,
+    rounds: usize,
     outcome: Outcome,
+    refused: Option<u16>,
 }
 
 #[derive(Deserialize)]
@@ -87,102 +99,114 @@ struct Times {
 }
 
 impl Exchange {
+    pub fn new(since: Stamp) -> Self {
+        Self {
+            since,
+            asked: None,
+            listed: false,
+            sessions: vec![],
+            unasked: VecDeque::new(),
+            to_abort: VecDeque::new(),
+            told: BTreeSet::new(),
+            busy: false,
+            blind: false,
+            rounds: 0,
+            outcome: Outcome::default(),
+            refused: None,
+        }
+    }
+
     /// The next request, method and target; `None` at the end.
     pub fn next_request(&mut self) -> Option<(&'static str, String)> {
-        if self.done {
-            return None;
-        }
-        let (asked, request) = self.choose()?;
+        let (asked, method, target) = match self.asked {
+            _ if self.refused.is_some() || self.outcome.idle => return None,
+            None => (Asked::AllSessions, "GET", "/experimental/session".into()),
+            Some(Asked::AllSessions) if !self.listed => (Asked::Sessions, "GET", "/session".into()),
+            _ => self.next_step()?,
+        };
         self.asked = Some(asked);
-        Some(request)
+        Some((method, target))
     }
 
-    fn choose(&mut self) -> Option<(Asked, (&'static str, String))> {
-        match self.asked {
-            None => return Some((Asked::AllSessions, ("GET", "/experimental/session".into()))),
-            Some(Asked::AllSessions) if !self.listed => return Some((Asked::Sessions, ("GET", "/session".into()))),
-            _ => {}
-        }
-        if let Some(directory) = self.unasked.pop_front() {
-            let target = format!("/session/status{}", query(&directory));
-            return Some((Asked::Status(directory), ("GET", target)));
-        }
-        if !self.aborting {
-            self.aborting = true;
-            self.plan_aborts();
-        }
+    fn next_step(&mut self) -> Option<(Asked, &'static str, String)> {
         if let Some(session) = self.to_abort.pop_front() {
             let target = format!("/session/{}/abort{}", encode(&session.id), query(&session.directory));
-            return Some((Asked::Abort, ("POST", target)));
+            return Some((Asked::Abort, "POST", target));
         }
-        self.check()
-    }
-
-    fn plan_aborts(&mut self) {
-        let busy = std::mem::take(&mut self.busy);
-        self.to_abort = if self.blind {
-            self.sessions.iter().take(MAX_BLIND).cloned().collect()
-        } else {
-            busy.into_iter().map(|(id, directory)| Session { id, directory }).collect()
-        };
-        self.outcome.found = self.to_abort.len() as u32;
-        if self.to_abort.is_empty() {
-            self.outcome.idle = !self.blind;
-            self.done = true;
-        }
-    }
-
-    /// All is aborted: is it idle?
-    fn check(&mut self) -> Option<(Asked, (&'static str, String))> {
-        let settled = self.checks > 0 && self.busy.is_empty();
-        if self.done || self.blind || settled || self.checks >= MAX_CHECKS {
-            self.outcome.idle |= settled && !self.blind;
-            self.done = true;
+        if self.unasked.is_empty() && !self.next_round() {
             return None;
         }
-        self.checks += 1;
-        self.busy.clear();
-        self.unasked = self.directories();
-        self.choose()
+        let directory = self.unasked.pop_front()?;
+        let target = format!("/session/status{}", query(&directory));
+        Some((Asked::Status(directory), "GET", target))
     }
 
-    /// It is being asked again and again whether it is idle: time for a pause.
+    /// Every directory was asked about. If none had anything busy, that is the end; otherwise all are asked again.
+    fn next_round(&mut self) -> bool {
+        if self.blind || self.rounds >= MAX_ROUNDS {
+            return false;
+        }
+        if self.rounds > 0 && !self.busy || self.sessions.is_empty() {
+            self.outcome.idle = true;
+            return false;
+        }
+        self.rounds += 1;
+        self.busy = false;
+        self.unasked = self.directories();
+        true
+    }
+
+    /// Asked again whether it is idle by now: time for a pause.
     pub fn is_polling(&self) -> bool {
-        self.checks > 1
+        self.rounds > 2
     }
 
     /// The answer to the last request.
     pub fn answered(&mut self, status: u16, body: &[u8]) {
         let ok = status == 200;
         match self.asked.clone() {
-            Some(Asked::AllSessions | Asked::Sessions) => self.take_sessions(ok, body),
+            Some(Asked::AllSessions | Asked::Sessions) => self.take_sessions(status, body),
             Some(Asked::Status(directory)) => match serde_json::from_slice::<BTreeMap<String, Value>>(body) {
-                Ok(states) if ok => {
-                    let is_busy = |state: &Value| state.get("type").and_then(Value::as_str) != Some("idle");
-                    let busy = states.into_iter().filter(|(_, state)| is_busy(state)).take(MAX_SESSIONS);
-                    self.busy.extend(busy.map(|(id, _)| (id, directory.clone())));
-                }
-                _ => self.blind = true,
+                Ok(states) if ok => self.take_states(&directory, states),
+                _ => self.take_all(),
             },
             Some(Asked::Abort) => self.outcome.aborted += u32::from(ok && body.trim_ascii() == b"true"),
             None => {}
         }
     }
 
-    fn take_sessions(&mut self, ok: bool, body: &[u8]) {
-        let listed = serde_json::from_slice::<Vec<Listed>>(body).ok().filter(|_| ok);
+    fn take_sessions(&mut self, status: u16, body: &[u8]) {
+        let listed = serde_json::from_slice::<Vec<Listed>>(body).ok().filter(|_| status == 200);
         let Some(mut listed) = listed else {
-            if self.asked == Some(Asked::Sessions) {
-                self.done = true;
-            }
+            self.refused = (self.asked == Some(Asked::Sessions)).then_some(status);
             return;
         };
+        listed.retain(|session| session.time.updated >= self.since.0 as f64);
         listed.sort_by(|a, b| b.time.updated.total_cmp(&a.time.updated));
         listed.truncate(MAX_SESSIONS);
         self.sessions =
             listed.into_iter().map(|session| Session { id: session.id, directory: session.directory }).collect();
         self.listed = true;
-        self.unasked = self.directories();
+    }
+
+    fn take_states(&mut self, directory: &str, states: BTreeMap<String, Value>) {
+        let is_busy = |state: &Value| state.get("type").and_then(Value::as_str) != Some("idle");
+        for (id, _) in states.into_iter().filter(|(_, state)| is_busy(state)).take(MAX_SESSIONS) {
+            self.busy = true;
+            if self.told.len() < MAX_SESSIONS && self.told.insert(id.clone()) {
+                self.outcome.found += 1;
+                self.to_abort.push_back(Session { id, directory: directory.to_owned() });
+            }
+        }
+    }
+
+    /// The state isn't told: every session, then, and nothing is known of how it ends.
+    fn take_all(&mut self) {
+        self.blind = true;
+        self.unasked.clear();
+        let all = self.sessions.iter().filter(|session| !self.told.contains(&session.id));
+        self.to_abort = all.take(MAX_BLIND).cloned().collect();
+        self.outcome.found += self.to_abort.len() as u32;
     }
 
     /// Directories with sessions, those of the newest first.
@@ -194,6 +218,11 @@ impl Exchange {
 
     pub fn outcome(&self) -> Outcome {
         self.outcome
+    }
+
+    /// The server would not name its sessions: the status it gave.
+    pub fn refused(&self) -> Option<u16> {
+        self.refused
     }
 }
 

@@ -51,32 +51,25 @@ impl Owner {
     }
 }
 
-/// What can be told of `owners` and `sessions`, all of one agent and one store.
+/// What can be told of `owners` and `sessions`, all of one agent and one store. Each session is told once, with the
+/// likeliest process.
 pub fn join(agent: Agent, owners: &[Owner], sessions: &[Written]) -> Vec<Mapped> {
+    let mut in_order: Vec<&Written> = sessions.iter().collect();
+    in_order.sort_by_key(|session| (session.created, session.updated));
+    // Processes that have a session already.
+    let mut served: Vec<ProcId> = Vec::new();
     let mut mapped = Vec::new();
-    for session in sessions {
+    for session in in_order {
         let mut may: Vec<&Owner> = owners.iter().filter(|owner| owner.may_own(session)).collect();
         let named: Vec<&Owner> = may.iter().copied().filter(|owner| owner.names(session)).collect();
         let is_named = named.len() == 1;
         if is_named {
             may = named;
         }
-        // Told once, with the youngest of those that may be it.
-        let Some(owner) = may.iter().max_by_key(|owner| (owner.start, owner.process)) else { continue };
+        let Some(owner) = may.iter().max_by_key(|owner| likelihood(owner, session, &served)) else { continue };
+        served.push(owner.process);
         let others = sessions.iter().filter(|other| owner.may_own(other)).count();
-        let why_not = match (may.len(), others) {
-            (1, _) if is_named => String::new(),
-            (1, 1) => String::new(),
-            (1, n) => format!(
-                "{n} sessions were written here since process {} began; which one it is in can't be told",
-                owner.process.pid
-            ),
-            _ => format!(
-                "{} of {agent} may be writing it",
-                pids(&may.iter().map(|owner| owner.process.pid).collect::<Vec<_>>()),
-                agent = agent.name()
-            ),
-        };
+        let why_not = if is_named { String::new() } else { doubt(agent, owner, &may, others) };
         let how = if is_named { "named on its command line, and " } else { "" };
         mapped.push(Mapped {
             session: RunId::new(agent, &session.id),
@@ -88,6 +81,27 @@ pub fn join(agent: Agent, owners: &[Owner], sessions: &[Written]) -> Vec<Mapped>
         });
     }
     mapped
+}
+
+/// Who began before the session did, has no other one, and began last, is the likeliest.
+fn likelihood(owner: &Owner, session: &Written, served: &[ProcId]) -> (bool, bool, Stamp, ProcId) {
+    let made_it = session.created.is_some_and(|created| created >= owner.start);
+    (made_it, !served.contains(&owner.process), owner.start, owner.process)
+}
+
+/// Why `owner` is not certain to own a session that `may` may own, and `sessions` are that it may own; empty if it is.
+fn doubt(agent: Agent, owner: &Owner, may: &[&Owner], sessions: usize) -> String {
+    match (may.len(), sessions) {
+        (1, 1) => String::new(),
+        (1, n) => format!(
+            "{n} sessions were written here since process {} began; which one it is in can't be told",
+            owner.process.pid
+        ),
+        _ => {
+            let list: Vec<u32> = may.iter().map(|owner| owner.process.pid).collect();
+            format!("{} of {} may be writing it", pids(&list), agent.name())
+        }
+    }
 }
 
 /// `processes 12, 34 and 56`

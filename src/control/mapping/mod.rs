@@ -33,7 +33,7 @@ use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::sources::Env;
 
-/// A run and the process that may be working on it.
+/// A run and the likeliest process to be working on it. What is only likely is good for reading along, not for a stop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mapped {
     pub session: RunId,
@@ -82,7 +82,8 @@ pub fn map_all(proc: &Proc, env: &Env, now: Stamp) -> Vec<Mapped> {
     Mapper::new(proc.clone(), env.clone()).look(now)
 }
 
-/// The same, of the process `root` and its descendants alone. Others still count as possible owners of a run.
+/// The same, of the process `root` and its descendants alone: runs whose likeliest process is one of them. Others still
+/// count as possible owners, so what is told of two trees in one directory is told of one of them.
 pub fn map_tree(root: ProcId, proc: &Proc, env: &Env, now: Stamp) -> Vec<Mapped> {
     Mapper::new(proc.clone(), env.clone()).look_below(root, now)
 }
@@ -109,7 +110,7 @@ impl Mapper {
         map(&Look { proc: &self.proc, env: &self.env, boot: self.proc.boot(now), all: &candidates })
     }
 
-    /// Those of `root` and its descendants.
+    /// Those of `root` and its descendants; see [`map_tree`].
     pub fn look_below(&mut self, root: ProcId, now: Stamp) -> Vec<Mapped> {
         let mut mapped = self.look(now);
         mapped.retain(|one| self.proc.descends(one.process, root));

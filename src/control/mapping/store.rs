@@ -136,9 +136,26 @@ pub fn by_folder(
                 Some(Written { id, directory: cwd.clone(), created: head.began(), updated, place })
             })
             .collect();
-        mapped.extend(join(agent, &owners, &sessions));
+        mapped.extend(join(agent, &owners, &once(sessions)));
     }
     mapped
+}
+
+/// Each session once: a session that is taken up goes on in another file of the same id.
+fn once(sessions: Vec<Written>) -> Vec<Written> {
+    let mut each: Vec<Written> = Vec::with_capacity(sessions.len());
+    for session in sessions {
+        match each.iter_mut().find(|known| known.id == session.id) {
+            Some(known) => {
+                known.created = known.created.min(session.created);
+                if session.updated > known.updated {
+                    (known.updated, known.place) = (session.updated, session.place);
+                }
+            }
+            None => each.push(session),
+        }
+    }
+    each
 }
 
 /// A process as it is judged; `None` if it can't be told where it stands or since when.

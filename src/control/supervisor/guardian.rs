@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
 use super::signals::Signals;
@@ -15,7 +15,7 @@ use super::wire::{End, FromGuardian, ToGuardian};
 use crate::clock;
 use crate::control::audit::{AuditSink, Fact, Lost, Pipe};
 use crate::control::link::Link;
-use crate::control::proc::{self, Children};
+use crate::control::proc::{self, Children, Reaped};
 use crate::control::words::{Phase, Survivor};
 use crate::domain::text::Text;
 
@@ -97,7 +97,8 @@ impl Guardian {
     }
 
     fn reap(&mut self) {
-        while let Ok(Some(_)) = rustix::process::waitpid(None, WaitOptions::NOHANG) {}
+        // Whatever it was: who is left is asked of the kernel.
+        while proc::reap_all(&mut |_, _| {}).is_ok_and(Reaped::is_cut_short) {}
     }
 
     /// The supervisor is gone, so everything it held is our child now, or will be.

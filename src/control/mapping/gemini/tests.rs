@@ -96,3 +96,16 @@ fn a_subagents_chat_is_no_run_and_an_older_document_is() {
     write("session-x.json", "{\n \"sessionId\": \"doc\",\n \"messages\": [\n");
     assert_eq!(fake.told(), ["gemini:doc 11/11"]);
 }
+
+#[test]
+fn a_session_that_was_taken_up_goes_on_in_another_file() {
+    let fake = Fake::new();
+    projects(&fake);
+    fake.add(&gemini(11, 1, CHILD, 60));
+    for (name, began, ago) in [("T1-a", 900, 50), ("T2-a", 55, 2)] {
+        let head = format!(r#"{{"sessionId":"a","startTime":"{}"}}"#, rfc3339(Span::secs(began)));
+        fake.old(&format!("home/.gemini/tmp/p/chats/session-{name}.jsonl"), &(head + "\n"), Span::secs(ago));
+    }
+    assert_eq!(fake.told(), ["gemini:a 11/11"]);
+    assert!(fake.map()[0].how.as_str().ends_with("T2-a.jsonl"));
+}

@@ -73,6 +73,27 @@ fn a_session_that_was_named_is_the_one() {
 }
 
 #[test]
+fn the_likeliest_is_told_even_where_nothing_is_certain() {
+    let likely = |owners: &[Owner], sessions: &[Written]| -> Vec<(String, u32)> {
+        let mapped = join(Agent::Pi, owners, sessions);
+        assert!(mapped.iter().all(|one| !one.certain));
+        mapped.iter().map(|one| (one.session.session.to_string(), one.process.pid)).collect()
+    };
+    let told = |pairs: &[(&str, u32)]| -> Vec<(String, u32)> {
+        pairs.iter().map(|(id, pid)| ((*id).to_owned(), *pid)).collect()
+    };
+    let two = [owner(1, 10_000), owner(2, 20_000)];
+    let each = [session("b", 23_000, 90_000), session("a", 13_000, 90_000)];
+    assert_eq!(likely(&two, &each), told(&[("a", 1), ("b", 2)]));
+    // Started at once: each has one.
+    let at_once = [owner(1, 10_000), owner(2, 10_100)];
+    let both = [session("a", 13_000, 90_000), session("b", 13_100, 90_000)];
+    assert_eq!(likely(&at_once, &both), told(&[("a", 2), ("b", 1)]));
+    // One process, two sessions: both are its.
+    assert_eq!(likely(&two[..1], &each), told(&[("a", 1), ("b", 1)]));
+}
+
+#[test]
 fn who_serves_every_directory_may_own_any_session() {
     let server = Owner { directory: None, ..owner(1, 10_000) };
     let here = Written { directory: "/q".into(), ..session("a", 11_000, 12_000) };
