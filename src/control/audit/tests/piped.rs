@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::super::record::{Entry, Fact};
-use super::super::{AuditSink, Pipe, drain, pump, read};
+use super::super::{Audit, AuditSink, Pipe, drain, pump, read};
 use super::{LONG, entry, grant, warned};
 use crate::domain::text::Text;
 
@@ -24,6 +24,17 @@ fn what_goes_in_comes_out() {
     let entries = sink.into_inner().unwrap();
     assert_eq!(entries[..2], [entry("r-1", warned("one")), entry("r-1", grant(5, &["claude:a"]))]);
     assert_eq!((&entries[2].run, &entries[2].fact), (&Some("r-2".into()), &Fact::Held));
+}
+
+#[test]
+fn the_last_fact_is_on_the_disk_when_the_pump_ends() {
+    let tmp = tempfile::tempdir().unwrap();
+    let path = tmp.path().join("audit.jsonl");
+    let (pipe, reader) = Pipe::pair().unwrap();
+    pipe.take(entry("r", warned("the end")));
+    drop(pipe);
+    pump(reader, &Audit::open(&path));
+    assert_eq!(read(&path).unwrap().records[0].fact, warned("the end"));
 }
 
 #[test]
