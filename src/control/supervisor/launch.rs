@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Pid, Signal};
@@ -80,6 +81,9 @@ struct Streams {
     copy: Option<PathBuf>,
 }
 
+/// After a supervisor was lost, the meter may take so long to write what it knows.
+const METER_ENDS: Duration = Duration::from_secs(2);
+
 /// Starts the run and waits for its end: the exit code, or the signal by which the agent ended.
 pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
     let run = Text::new(&run_name());
@@ -147,9 +151,11 @@ fn guard(
     let verdict = guardian.wait()?;
     let code = guardian::exit_of(&verdict);
     say(&verdict);
-    drop(guardian); // the meter sees the end of the pipe, and writes what is in it
-    if matches!(verdict, Verdict::SupervisorLost { .. }) {
-        crate::control::audit::drain(&reader, log, std::time::Duration::from_millis(300))
+    let lost = matches!(verdict, Verdict::SupervisorLost { .. });
+    guardian.let_meter_finish(lost.then_some(METER_ENDS));
+    if lost {
+        // The meter has written what it took; this is for what nobody did.
+        crate::control::audit::drain(&reader, log, Duration::from_millis(300))
             .map(drop)
             .unwrap_or_else(|error| warn(&format!("the audit log can't be written: {error}")));
     }
