@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
+use crate::control::hands::Hands;
+use crate::control::holds::Holds;
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::{Effect, Model, Msg};
@@ -48,6 +50,9 @@ pub struct Runtime {
     pub themes: ThemeFinder,
     pub depth: Depth,
     pub sources: Handle,
+    pub hands: Hands,
+    /// Who looks for holds; `None`: nobody, and every key is what sockets and the record say.
+    pub holds: Option<Holds>,
     pub incoming: mpsc::Receiver<Vec<Msg>>,
     /// The window's title as it stands.
     pub title: Text,
@@ -91,6 +96,7 @@ impl Runtime {
                 () = sleep_until(next_tick) => {
                     let now = clock::now();
                     self.apply(Msg::Tick, now);
+                    self.tell_live(now);
                     dirty |= self.is_moving(now);
                     next_tick = tokio_now() + until_next_second(now);
                 }
@@ -141,12 +147,9 @@ impl Runtime {
                     prices: self.model.prices.clone(),
                 }),
                 Effect::ReadDetail(origin) => self.sources.request(Request::ReadDetail(origin)),
-                Effect::Stop { .. }
-                | Effect::StopAll(_)
-                | Effect::Grant { .. }
-                | Effect::Transfer { .. }
-                | Effect::Answer { .. }
-                | Effect::Release { .. } => {}
+                effect => {
+                    self.hands.perform(&effect);
+                }
             }
         }
         stale
@@ -180,6 +183,15 @@ impl Runtime {
             }
         }
         Ok(None)
+    }
+
+    /// Holds are looked for on runs that live.
+    fn tell_live(&self, now: Stamp) {
+        if let Some(holds) = &self.holds {
+            let rules = &self.model.rules;
+            let live = self.model.runs().filter(|run| run.state(now, rules).is_live());
+            holds.live(live.map(|run| run.id.clone()).collect());
+        }
     }
 
     /// Does anything on the screen change by time alone?
