@@ -21,6 +21,9 @@ const SUGGESTED: usize = 8;
 pub fn run(name: Option<&str>, json: bool, out: &mut dyn Write) -> Result<()> {
     let path = place()?;
     let log = reader::read(&path).map_err(|error| cannot_read(&path, &error))?;
+    if log.records.is_empty() && log.skipped == 0 && !json {
+        return Ok(nothing(&path, out)?);
+    }
     let records: Vec<&Record> = match name {
         Some(name) => audit::facts_of(&log.records, full_name(&log.records, name)?.as_str()),
         None => log.records.iter().collect(),
@@ -31,9 +34,6 @@ pub fn run(name: Option<&str>, json: bool, out: &mut dyn Write) -> Result<()> {
             writeln!(out)?;
         }
         return Ok(());
-    }
-    if log.records.is_empty() && log.skipped == 0 {
-        return Ok(nothing(&path, out)?);
     }
     let width = records.iter().map(|record| named(record).chars().count()).max().unwrap_or(0).min(24);
     for record in records {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -20,6 +21,9 @@ use crate::domain::price::Prices;
 use crate::domain::text::Text;
 use crate::domain::time::Span;
 
+/// When a run is over, its last records may take so long to reach the disk.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Starts the agent and waits for its end: the exit code, or (`Err`) the signal by which the agent ended.
 pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>> {
     let dirs = Dirs::find().context("no home directory is known (HOME is not set)\nhint: set HOME")?;
@@ -31,10 +35,8 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
     let given = setup.rules.allowance(agent.unwrap_or(Agent::Native), cwd.as_str(), label.as_str());
     let caps: BTreeMap<Text, f64> =
         Meter::ALL.iter().filter_map(|m| Some((Text::new(m.name()), m.cap(&given.caps)?))).collect();
-    let log = audit::path(&dirs);
-    let (rules, env, state, at_zero) =
-        (setup.rules.clone(), setup.env.clone(), dirs.state.clone(), policy.clock.at_zero);
-    let told = label.clone();
+    let (rules, env, state, log) = (setup.rules.clone(), setup.env.clone(), dirs.state.clone(), audit::path(&dirs));
+    let (meter_label, at_zero) = (label.clone(), policy.clock.at_zero);
     launch(Launch {
         command: args.agent.clone(),
         label,
@@ -50,8 +52,9 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
         audit_log: audit::path(&dirs),
         meter: Box::new(move |start| {
             let log = audit::Audit::open(&log);
-            let pump = std::thread::spawn(move || audit::pump(start.audit, &log));
-            meter::run(
+            let pumped = log.clone();
+            let pump = std::thread::spawn(move || audit::pump(start.audit, &pumped));
+            let metered = meter::run(
                 start.link,
                 MeterSetup {
                     rules,
@@ -64,16 +67,18 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
                     agent: start.agent,
                     command: start.command,
                     cwd: start.cwd,
-                    label: told,
+                    label: meter_label,
                     budget: Some(given.clock),
                     caps: Some(given.caps),
                     at_zero,
                     started: clock::now(),
                     user: super::grant::user(),
                 },
-            )?;
+            );
+            // Supervisor and guardian have the other end; when both are gone, everything has been said.
             let _ = pump.join();
-            Ok(())
+            log.flush(LAST_WORDS);
+            metered
         }),
     })
 }

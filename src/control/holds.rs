@@ -13,8 +13,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -83,20 +84,33 @@ pub struct Places {
 /// The looking thread, from outside. It ends when this is dropped, or when its messages are not wanted any more.
 pub struct Holds {
     tx: SyncSender<Wake>,
+    wish: Arc<Wish>,
+}
+
+/// What is wanted of the thread. Never waited for: the thread may be waiting for whoever wants it.
+#[derive(Default)]
+struct Wish {
+    live: Mutex<Option<Vec<RunId>>>,
+    end: AtomicBool,
 }
 
 impl Holds {
     /// Runs on the screen that are not over. Empty: no process is looked for.
     pub fn live(&self, runs: Vec<RunId>) {
-        // Failing means that the thread has ended, and then nobody wants to know.
-        let _ = self.tx.send(Wake::Live(runs));
+        *self.wish.live.lock().unwrap_or_else(PoisonError::into_inner) = Some(runs);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // If it is full, the thread is awake, and sees what is wanted before it waits again.
+        let _ = self.tx.try_send(Wake::Wish);
     }
 }
 
 impl Drop for Holds {
     fn drop(&mut self) {
-        // If it is full, the thread is busy, and ends when it finds nobody left.
-        let _ = self.tx.try_send(Wake::End);
+        self.wish.end.store(true, Ordering::Release);
+        self.wake();
     }
 }
 
@@ -107,9 +121,10 @@ pub fn spawn(
     tell: impl FnMut(HoldMsg) -> bool + Send + 'static,
 ) -> std::io::Result<Holds> {
     let (tx, rx) = sync_channel(WAITING);
-    let holds = Holds { tx: tx.clone() };
+    let holds = Holds { tx: tx.clone(), wish: Arc::default() };
+    let wish = Arc::clone(&holds.wish);
     thread::Builder::new().name("holds".into()).spawn(move || {
-        Watch::new(places, Arc::new(desks), tx, Box::new(tell)).run(&rx);
+        Watch::new(places, Arc::new(desks), tx, Box::new(tell)).run(&rx, &wish);
     })?;
     Ok(holds)
 }
@@ -134,12 +149,12 @@ pub fn find(run: &RunId, places: &Places, desks: &impl Sockets) -> Hold {
 
 /// What wakes the thread.
 enum Wake {
-    Live(Vec<RunId>),
+    /// Something else is wanted.
+    Wish,
     Snapshot(PathBuf, Box<Snapshot>),
     Lost(PathBuf, Text),
     /// Something happened in the directory.
     Directory,
-    End,
 }
 
 struct Watch {
@@ -194,8 +209,12 @@ impl Watch {
         }
     }
 
-    fn run(mut self, rx: &Receiver<Wake>) {
-        while self.is_wanted {
+    fn run(mut self, rx: &Receiver<Wake>, wish: &Wish) {
+        while self.is_wanted && !wish.end.load(Ordering::Acquire) {
+            let live = wish.live.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if live.is_some_and(|runs| self.board.live(runs)) {
+                self.look_soon();
+            }
             self.due(clock::elapsed());
             self.say();
             let wait = self.next().saturating_sub(clock::elapsed());
@@ -220,13 +239,8 @@ impl Watch {
 
     fn take(&mut self, wake: Wake) {
         match wake {
-            Wake::End => self.is_wanted = false,
+            Wake::Wish => {}
             Wake::Directory => self.list_at = Duration::ZERO,
-            Wake::Live(runs) => {
-                if self.board.live(runs) {
-                    self.look_at = self.look_at.min(self.looked.map_or(Duration::ZERO, |at| at + PAUSE));
-                }
-            }
             Wake::Snapshot(socket, snapshot) => {
                 let name = board::name(&socket);
                 self.board.snapshot(&socket, (*snapshot).clone());
@@ -239,10 +253,14 @@ impl Watch {
                 if self.board.lost(&socket) {
                     self.tell(HoldMsg::Lost { name: board::name(&socket), socket, why });
                     // Its process may go on without it.
-                    self.look_at = self.look_at.min(self.looked.map_or(Duration::ZERO, |at| at + PAUSE));
+                    self.look_soon();
                 }
             }
         }
+    }
+
+    fn look_soon(&mut self) {
+        self.look_at = self.look_at.min(self.looked.map_or(Duration::ZERO, |at| at + PAUSE));
     }
 
     /// Does what is due at `now`.

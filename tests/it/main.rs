@@ -1,5 +1,6 @@
 //! redkey from outside: the library over recorded files, the binary as a user starts it.
 
+mod audit;
 mod fixtures;
 mod headless;
 mod hooks;

@@ -12,8 +12,8 @@ use super::store::{FileStore, Log, Store};
 use crate::clock;
 use crate::domain::text::Text;
 
-/// How far back the last record is looked for at first.
-const LOOK_BACK: u64 = 256 * 1024;
+/// How far back the last record is looked for, before all of the log is read.
+const LOOK_BACK: [u64; 2] = [16 * 1024, 1024 * 1024];
 
 /// How often a log that is replaced while it is being opened is opened again.
 const REPLACED: usize = 4;
@@ -74,9 +74,9 @@ impl Appender {
         let log = self.log.as_mut().ok_or(io::ErrorKind::NotFound)?;
         mend(log.as_mut(), &mut self.repair, &mut self.lost)?;
         let size = log.size()?;
-        let mut end = match self.end.take().filter(|end| end.size == size) {
-            Some(end) => end,
-            None => recover(log.as_mut(), size, &self.boot_id)?,
+        let mut end = match self.end.take() {
+            Some(end) if end.size == size => end,
+            known => recover(log.as_mut(), known, size, &self.boot_id)?,
         };
         let (offset, mut bytes) = (end.size, Vec::new());
         for entry in entries {
@@ -125,15 +125,12 @@ fn mend(log: &mut dyn Log, repair: &mut Option<Repair>, lost: &mut u64) -> io::R
     Ok(())
 }
 
-/// The end of a log that others have written to. Bytes that are no record stay; a record accounts for them.
-fn recover(log: &mut dyn Log, size: u64, boot_id: &Text) -> io::Result<End> {
-    let mut from = size.saturating_sub(LOOK_BACK);
-    let (last, gap, is_open) = loop {
-        let (last, gap, is_open) = scan(log, from, size)?;
-        if last.is_some() || from == 0 {
-            break (last, gap, is_open);
-        }
-        from = 0;
+/// The end of a log that others have written to since it was `known`. Bytes that are no record stay; a record accounts
+/// for them.
+fn recover(log: &mut dyn Log, known: Option<End>, size: u64, boot_id: &Text) -> io::Result<End> {
+    let (last, gap, is_open) = match known.filter(|end| end.size < size) {
+        Some(end) => scan(log, Verifier::after(end.seq, end.seal), end.size, false, size)?,
+        None => look_back(log, size)?,
     };
     let (seq, seal) = last.unwrap_or((0, Seal::NONE));
     let mut end = End { size, seq, seal };
@@ -146,12 +143,24 @@ fn recover(log: &mut dyn Log, size: u64, boot_id: &Text) -> io::Result<End> {
     Ok(end)
 }
 
-/// What stands at the end: the last record, what follows it, and whether a newline is missing.
-fn scan(log: &dyn Log, from: u64, size: u64) -> io::Result<(Option<(u64, Seal)>, Option<Gap>, bool)> {
-    let (mut splitter, mut verifier) = (Splitter::default(), Verifier::new(None));
+/// The last record, what follows it, and whether a newline is missing.
+type Found = (Option<(u64, Seal)>, Option<Gap>, bool);
+
+fn look_back(log: &dyn Log, size: u64) -> io::Result<Found> {
+    for distance in LOOK_BACK.into_iter().filter(|distance| *distance < size) {
+        let found = scan(log, Verifier::new(None), size - distance, true, size)?;
+        if found.0.is_some() {
+            return Ok(found);
+        }
+    }
+    scan(log, Verifier::new(None), 0, false, size)
+}
+
+/// Walks over what stands after `from`; `skipping`: the first line is cut off, most likely.
+fn scan(log: &dyn Log, mut verifier: Verifier, from: u64, mut skipping: bool, size: u64) -> io::Result<Found> {
+    let mut splitter = Splitter::default();
     let mut buffer = vec![0; 64 * 1024];
     let mut offset = from;
-    let mut skipping = from > 0; // the first line is cut off, most likely
     while offset < size {
         let wanted = buffer.len().min(usize::try_from(size - offset).unwrap_or(usize::MAX));
         let got = log.read_at(&mut buffer[..wanted], offset)?;
@@ -196,7 +205,7 @@ fn append(
 }
 
 /// Writes at once and waits for the disk: for a command, or for a supervisor whose run is over. `patience`: how long it
-/// may wait for other processes to finish writing.
+/// may wait for other processes to finish writing. After an error some of it may stand in the log.
 pub fn write_now(path: &Path, entries: &[Entry], patience: Duration) -> io::Result<()> {
     let mut appender = Appender::new(Arc::new(FileStore(path.to_owned())));
     let until = clock::elapsed() + patience;

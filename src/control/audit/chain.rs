@@ -170,6 +170,11 @@ impl Verifier {
         Self { kept, ..Self::default() }
     }
 
+    /// For what follows the record of that number and seal.
+    pub fn after(seq: u64, seal: Seal) -> Self {
+        Self { last: Some((seq, seal)), ..Self::default() }
+    }
+
     /// A line without its newline.
     pub fn line(&mut self, line: &[u8]) {
         self.line += 1;

@@ -23,6 +23,7 @@ pub mod writer;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::clock;
 use crate::config::Dirs;
@@ -55,6 +56,11 @@ pub trait AuditSink {
 
     /// Facts don't reach the disk at the moment, or some were lost and that isn't recorded yet.
     fn is_degraded(&self) -> bool;
+
+    /// Waits until everything taken so far is on the disk, where it is this process that writes. False: it is not.
+    fn flush(&self, _timeout: Duration) -> bool {
+        true
+    }
 }
 
 /// Keeps everything in memory: for tests.

@@ -77,7 +77,11 @@ impl AuditSink for Pipe {
     }
 }
 
-/// Hands everything that comes down the pipe to `sink`, until nobody is left who could write to it.
+/// What comes last is the proof of an end: so long the disk may take before the process that pumps goes on to exit.
+const LAST: Duration = Duration::from_secs(2);
+
+/// Hands everything that comes down the pipe to `sink`, until nobody is left who could write to it, and waits for the
+/// disk.
 pub fn pump(mut reader: impl Read, sink: &dyn AuditSink) {
     let mut splitter = Splitter::default();
     let mut buffer = [0; 16 * 1024];
@@ -98,10 +102,11 @@ pub fn pump(mut reader: impl Read, sink: &dyn AuditSink) {
     if splitter.finish(|_| {}) {
         sink.record(None, unreadable(1));
     }
+    sink.flush(LAST);
 }
 
 /// Writes what is left in the pipe to the log itself and waits for the disk: for a supervisor whose run is over and whose
-/// reader is gone. Returns how many facts that were.
+/// reader is gone; beside a reader that is still there each might get half of a line. Returns how many facts that were.
 pub fn drain(reader: &PipeReader, path: &Path, patience: Duration) -> io::Result<usize> {
     let (mut entries, mut torn) = (Vec::new(), 0);
     let mut splitter = Splitter::default();

@@ -122,7 +122,10 @@ impl Tail {
         if !is_same && let Some(last) = self.last {
             match found.iter().rposition(|(_, seal)| *seal == last) {
                 Some(place) => drop(found.drain(..=place)),
-                None => self.restarts += 1,
+                None => {
+                    self.restarts += 1;
+                    self.last = None;
+                }
             }
         }
         if let Some((_, seal)) = found.last() {

@@ -42,11 +42,6 @@ impl Splitter {
         }
     }
 
-    /// Bytes that no newline has ended so far, whole lines too long for keeping left out.
-    pub fn held(&self) -> usize {
-        self.held.len()
-    }
-
     /// Nothing follows: gives what is left. True if there was something.
     pub fn finish(&mut self, mut each: impl FnMut(Piece<'_>)) -> bool {
         let is_open = self.is_long || !self.held.is_empty();

@@ -6,6 +6,9 @@ use crate::control::words::{Asker, AtZero, Mode, Survivor, format_took};
 use crate::domain::text::Text;
 use crate::domain::time::Span;
 
+/// Processes that are named one by one.
+const NAMED: usize = 4;
+
 impl Fact {
     /// What, by whom, and why: `stop asked for (ladder) by screen, ann (uid 1000): "looping"`.
     pub fn words(&self) -> String {
@@ -22,7 +25,7 @@ impl Fact {
                 format!("{mode} {}{}", who(by), why(reason))
             }
             Fact::Rung { rung, after_us, .. } => format!("{rung} sent after {}", format_took(*after_us)),
-            Fact::StopEnded { receipt, .. } => format!("{}{}", receipt.words(), names(&receipt.survivors)),
+            Fact::StopEnded { receipt, .. } => format!("{}{}", receipt.words(), left(&receipt.survivors)),
             Fact::Granted { amount_ms, by, reason, other, .. } => granted(*amount_ms, by, reason, other.as_ref()),
             Fact::GateAsked { gate } => format!("gate: {}, held by {}", gate.what, gate.because),
             Fact::GateAnswered { gate } => answered(gate),
@@ -42,7 +45,7 @@ impl Fact {
                 Lost::Both => "guardian and supervisor were gone",
             }
             .to_owned(),
-            Fact::Orphaned { survivors } => format!("left behind:{}", names(survivors)),
+            Fact::Orphaned { survivors } => format!("{} left behind{}", processes(survivors.len()), left(survivors)),
             Fact::Recovered { torn_bytes, .. } => format!("log recovered: {torn_bytes} bytes of a write were cut off"),
             Fact::Degraded { why, lost: 0 } => format!("the log could not be written: {why}; nothing was lost"),
             Fact::Degraded { why, lost } => format!("the log could not be written: {why}; {lost} records were lost"),
@@ -115,9 +118,18 @@ fn who(asker: &Asker) -> String {
 }
 
 fn why(reason: &Text) -> String {
-    if reason.is_empty() { String::new() } else { format!(": {reason:?}") }
+    if reason.is_empty() { String::new() } else { format!(": \"{reason}\"") }
 }
 
-fn names(survivors: &[Survivor]) -> String {
-    survivors.iter().map(|s| format!("; {} {} ({}) {}", s.pid, s.name, s.state, s.why)).collect()
+fn left(survivors: &[Survivor]) -> String {
+    let mut text: String =
+        survivors.iter().take(NAMED).map(|s| format!("; {} {} ({}) {}", s.pid, s.name, s.state, s.why)).collect();
+    if survivors.len() > NAMED {
+        text += &format!("; and {} more", survivors.len() - NAMED);
+    }
+    text
+}
+
+fn processes(count: usize) -> String {
+    if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
 }

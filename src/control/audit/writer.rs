@@ -100,6 +100,10 @@ impl AuditSink for Audit {
     fn is_degraded(&self) -> bool {
         Audit::is_degraded(self)
     }
+
+    fn flush(&self, timeout: Duration) -> bool {
+        Audit::flush(self, timeout)
+    }
 }
 
 impl Drop for Handle {

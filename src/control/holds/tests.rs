@@ -1,5 +1,5 @@
 use std::os::unix::net::UnixListener;
-use std::sync::Mutex;
+
 use std::sync::mpsc::channel;
 
 use super::testkit::{id, snapshot};

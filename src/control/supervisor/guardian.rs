@@ -88,6 +88,22 @@ impl Guardian {
         }
     }
 
+    /// Closes our end of the audit pipe, by which the meter knows that everything has been said; waits at most so long
+    /// until it has ended.
+    pub fn let_meter_finish(self, patience: Option<Duration>) {
+        let Self { children, helpers, audit, .. } = self;
+        drop(audit);
+        let until = clock::elapsed() + patience.unwrap_or_default();
+        while clock::elapsed() < until {
+            while proc::reap_all(&mut |_, _| {}).is_ok_and(Reaped::is_cut_short) {}
+            let left = children.list().unwrap_or_default();
+            if !helpers.iter().any(|helper| left.contains(helper)) {
+                break;
+            }
+            let _ = super::poll(&mut [], Some(ROUND));
+        }
+    }
+
     /// A key of the terminal reaches the agent by itself; what a process sent to `redkey run` is passed on.
     fn pass_on(&mut self, signal: i32, sender: Option<i32>) {
         let is_ours = sender.is_some_and(|pid| pid == self.supervisor.as_raw_nonzero().get());

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Pid, Signal};
@@ -80,6 +81,9 @@ struct Streams {
     copy: Option<PathBuf>,
 }
 
+/// After a supervisor was lost, the meter may take so long to write what it knows.
+const METER_ENDS: Duration = Duration::from_secs(2);
+
 /// Starts the run and waits for its end: the exit code, or the signal by which the agent ended.
 pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
     let run = Text::new(&run_name());
@@ -90,7 +94,6 @@ pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
     let (to_supervisor, supervisor_end) = link::pair()?;
     let (to_relay, relay_end) = link::pair()?;
     proc::become_subreaper()?;
-    proc::raise_open_files();
 
     let supervisor = match proc::fork()? {
         Fork::Parent(pid) => pid,
@@ -148,9 +151,11 @@ fn guard(
     let verdict = guardian.wait()?;
     let code = guardian::exit_of(&verdict);
     say(&verdict);
-    drop(guardian); // the meter sees the end of the pipe, and writes what is in it
-    if matches!(verdict, Verdict::SupervisorLost { .. }) {
-        crate::control::audit::drain(&reader, log, std::time::Duration::from_millis(300))
+    let lost = matches!(verdict, Verdict::SupervisorLost { .. });
+    guardian.let_meter_finish(lost.then_some(METER_ENDS));
+    if lost {
+        // The meter has written what it took; this is for what nobody did.
+        crate::control::audit::drain(&reader, log, Duration::from_millis(300))
             .map(drop)
             .unwrap_or_else(|error| warn(&format!("the audit log can't be written: {error}")));
     }
@@ -277,6 +282,8 @@ fn begin(
     };
     let leader = leader.map_err(|error| cannot_start(&launch.command, error))?;
     drop(streams);
+    // Not before: the agent would inherit it.
+    proc::raise_open_files();
     desk.keep_out(&[std::process::id()]);
     let started = started(&launch, &run, number(guardian_pid), proc::id(number(leader)), grade);
     let status = status_of(&started, known, grade_why);

@@ -348,6 +348,10 @@ impl Supervisor {
 
     fn stop_call(&mut self, call: StopCall, peer: &Peer, now: Duration) -> Result<Stop, RpcError> {
         let known = self.stop_id() == Some(&call.interrupt_id);
+        if call.mode == Mode::Interrupt && !self.can_ask() && self.seat.agent.first != Rung::Int {
+            let why = "this agent can't be interrupted without ending it: it listens to nobody, and INT isn't for it";
+            return Err(RpcError::new(code::REFUSED, why));
+        }
         if !known && self.over.is_none() {
             let by = Asker {
                 by: if call.by.is_empty() { Text::new("socket") } else { call.by },
@@ -371,14 +375,15 @@ impl Supervisor {
             let again = if self.tidying && mode == Mode::Ladder { Mode::Now } else { mode };
             return self.climb(Input::Press(again), now);
         }
-        let runs = self.seat.desk.in_role(Role::Run) > 0;
-        let plan = Plan {
-            cooperative: runs || (self.seat.asks_by_relay && self.seat.relay.as_ref().is_some_and(|r| !r.is_gone())),
-            first: self.seat.agent.first,
-            aim: self.aim(),
-            times: self.seat.times,
-        };
+        let plan =
+            Plan { cooperative: self.can_ask(), first: self.seat.agent.first, aim: self.aim(), times: self.seat.times };
         self.begin(id, mode, by, reason, plan, now);
+    }
+
+    /// Somebody is there who can be asked: the agent itself, or its streams.
+    fn can_ask(&self) -> bool {
+        let streams = self.seat.asks_by_relay && self.seat.relay.as_ref().is_some_and(|r| !r.is_gone());
+        streams || self.seat.desk.in_role(Role::Run) > 0
     }
 
     /// In a namespace our child is its first process, which signals pass by; the agent is in its group.

@@ -16,6 +16,8 @@ enum Line<'a> {
     New(&'a str),
 }
 
+type Is = fn(&Line) -> bool;
+
 /// `--- name`, `+++ name` and hunks; empty if both are the same. A missing text is `/dev/null`.
 pub(super) fn unified(before: Option<&str>, after: Option<&str>, name: &str) -> String {
     if before == after {
@@ -92,13 +94,14 @@ fn hunks(lines: &[Line]) -> Vec<std::ops::Range<usize>> {
 }
 
 fn write_hunk(lines: &[Line], hunk: std::ops::Range<usize>, out: &mut String) {
-    let count = |lines: &[Line], other: fn(&Line) -> bool| lines.iter().filter(|line| !other(line)).count();
-    let (is_new, is_gone): (fn(&Line) -> bool, fn(&Line) -> bool) =
-        (|line| matches!(line, Line::New(_)), |line| matches!(line, Line::Gone(_)));
-    let side = |mark, other| {
-        let (before, length) = (count(&lines[..hunk.start], other), count(&lines[hunk.clone()], other));
+    // Lines of one side: all but those that only the other has.
+    let side = |mark: char, is_others: Is| {
+        let count = |lines: &[Line]| lines.iter().filter(|line| !is_others(line)).count();
+        let (before, length) = (count(&lines[..hunk.start]), count(&lines[hunk.clone()]));
         format!("{mark}{},{length}", if length == 0 { before } else { before + 1 })
     };
+    let is_new: Is = |line| matches!(line, Line::New(_));
+    let is_gone: Is = |line| matches!(line, Line::Gone(_));
     let _ = writeln!(out, "@@ {} {} @@", side('-', is_new), side('+', is_gone));
     for line in &lines[hunk.clone()] {
         let (mark, text) = match line {

@@ -6,7 +6,7 @@ const CHILD: &[(&str, &str)] = &[("QWEN_CODE_NO_RELAUNCH", "true")];
 fn qwen(pid: u32, parent: u32, vars: &'static [(&str, &str)], age: i64) -> Process<'static> {
     let argv = &["node", "/x/@qwen-code/qwen-code/cli.js"];
     let age = Span::secs(age);
-    Process { pid, parent, comm: "node", exe: "/usr/bin/node", argv, vars, age, cwd: "/p/a_b", ..Process::default() }
+    Process { pid, parent, comm: "node", exe: "/usr/bin/node", argv, vars, age, cwd: "/p/a_b" }
 }
 
 fn chat(fake: &Fake, id: &str, cwd: &str, began: i64, ago: i64) {
