@@ -131,7 +131,7 @@ impl Control {
         }
         known.grants.iter().for_each(|(_, grant)| run.grant(grant));
         if let Some(stop) = &known.stop {
-            tell_end(run, stop, rules);
+            tell_end(run, stop);
         }
     }
 
@@ -162,12 +162,12 @@ impl Budget {
 }
 
 /// A proven end is the run's end, whatever its stream says or fails to say.
-fn tell_end(run: &mut Run, stop: &Stop, rules: &Rules) {
+fn tell_end(run: &mut Run, stop: &Stop) {
     let Some(receipt) = stop.receipt.as_ref().filter(|r| r.phase == Phase::VerifiedDead) else { return };
     let took = i64::try_from(receipt.took_us / 1_000).unwrap_or(i64::MAX);
     let by = if stop.by.by.is_empty() { "redkey" } else { stop.by.by.as_str() };
     let why = if stop.reason.is_empty() { String::new() } else { format!(" ({})", stop.reason) };
-    run.stopped(stop.at + Span(took), Text::new(&format!("stopped by {by}{why}")), rules);
+    run.stopped(stop.at + Span(took), Text::new(&format!("stopped by {by}{why}")));
 }
 
 /// Reading.
@@ -332,11 +332,10 @@ impl Model {
     }
 
     fn stopped(&mut self, run: &RunId, stop: Stop) -> bool {
-        let rules = self.rules.clone();
         if self.known_mut(run).is_none_or(|known| known.stop.as_ref() == Some(&stop)) {
             return false;
         }
-        self.copies(run).for_each(|run| tell_end(run, &stop, &rules));
+        self.copies(run).for_each(|run| tell_end(run, &stop));
         if let Some(known) = self.known_mut(run) {
             known.stop = Some(stop);
         }

@@ -433,3 +433,20 @@ pub struct Told {
     pub transcript: Option<PathBuf>,
     pub pid: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::hook::call;
+    use crate::control::hook::settings::Hooked;
+
+    #[test]
+    fn hook_and_attendant_mean_the_same_socket() {
+        for agent in Hooked::ALL {
+            let kind = Agent::parse(agent.name()).unwrap();
+            for session in ["0f3a1b2c-aaaa-4bbb-8ccc-1234567890ab", "019a1b2c-aaaa-7bbb-8ccc-1234567890ab", "x"] {
+                assert_eq!(run_name(kind, session), call::run_name(agent, session));
+            }
+        }
+    }
+}

@@ -161,7 +161,11 @@ impl Core {
     /// The supervisor says something.
     pub fn told(&mut self, message: ToMeter, now: Stamp) {
         match message {
-            ToMeter::Call(asked) => self.call(asked, now),
+            ToMeter::Call(asked) => {
+                // What is asked is answered by the clock as it stands now.
+                self.tick(now);
+                self.call(asked, now);
+            }
             ToMeter::Gone(conn) => {
                 self.waiting.retain(|one| one.caller.conn != conn);
                 let closed = self.gates.withdraw(|caller| caller.conn == conn);
@@ -468,7 +472,7 @@ impl Core {
         for one in due {
             let why = self.held.clone().unwrap_or_default();
             let name = &self.config.run;
-            let why = Text::new(&format!("held, {why}: `redkey grant {name} 10m` or `redkey release {name}`"));
+            let why = Text::new(&format!("held, {why}: `redkey grant {name} 10m` lets it go on"));
             self.answer_hook(&one.caller, HookAnswer::End { why });
         }
     }

@@ -173,6 +173,7 @@ impl Meter {
 
     async fn run(mut self, mut inbox: mpsc::Receiver<Inbox>) -> Result<()> {
         let mut next_tick = tokio_now();
+        let mut last_tick = next_tick;
         let mut next_send = tokio_now();
         let mut dirty = true;
         while !self.gone {
@@ -183,6 +184,8 @@ impl Meter {
                     Some(message) => {
                         self.take(message);
                         dirty = true;
+                        // What was read may have brought the clock to a point.
+                        next_tick = next_tick.min(last_tick + PAUSE);
                     }
                     None => break,
                 },
@@ -191,7 +194,8 @@ impl Meter {
             let now = clock::now();
             if tokio_now() >= next_tick {
                 self.tick(now);
-                next_tick = tokio_now() + self.pause(now);
+                last_tick = tokio_now();
+                next_tick = last_tick + self.pause(now);
                 dirty = true;
             }
             self.say();

@@ -167,7 +167,7 @@ fn a_hook_that_cannot_wait_any_longer_is_refused_and_a_release_lets_it_go() {
     hook(&mut core, 2, "PreToolUse", "ls", now);
     core.tick(now + Span::mins(2));
     let refused = said(&mut core);
-    assert_eq!(refused[0], "2: end held, clock at zero: `redkey grant r-1 10m` or `redkey release r-1`");
+    assert_eq!(refused[0], "2: end held, clock at zero: `redkey grant r-1 10m` lets it go on");
     hook(&mut core, 3, "PreToolUse", "ls", now + Span::mins(2));
     asked(&mut core, 4, Call::Release(Why::default()), now + Span::mins(2));
     let all = said(&mut core);
@@ -267,6 +267,7 @@ fn sessions_share_one_budget_and_a_resumed_one_keeps_its_own() {
 #[test]
 fn a_call_that_went_past_the_hook_is_told() {
     let mut core = core(AtZero::Stop, true);
+    asked(&mut core, 1, Call::Grant(grant_call(60)), NOW);
     for (key, allowed, failure, told) in
         [(1, false, Failure::No, true), (2, true, Failure::No, false), (3, false, Failure::Flagged, false)]
     {
@@ -282,7 +283,7 @@ fn a_call_that_went_past_the_hook_is_told() {
         assert_eq!(said(&mut core).contains(&"gate_bypassed".to_owned()), told, "call {key}");
     }
     let notes = core.metered(NOW).notes;
-    assert!(notes[0].as_str().starts_with("GATE BYPASSED: Bash git push origin b1"), "{notes:?}");
+    assert!(notes[1].as_str().starts_with("GATE BYPASSED: Bash git push origin b1"), "{notes:?}");
 }
 
 #[test]

@@ -290,7 +290,11 @@ impl Supervisor {
                 let id = Text::new(&format!("{}-{}", ask.by, clock::now().0));
                 self.stop(id, ask.mode, Asker { by: ask.by, ..Asker::default() }, ask.reason, now);
             }
-            FromMeter::Event(_) => {}
+            FromMeter::Event(raw) => {
+                if let Ok(fact) = serde_json::from_str::<Fact>(raw.0.get()) {
+                    self.seat.audit.record(Some(&self.seat.run), fact);
+                }
+            }
         }
     }
 

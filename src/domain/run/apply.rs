@@ -114,7 +114,7 @@ impl Run {
     }
 
     /// The run's own turn is over; its subagents may be in the middle of something.
-    pub(super) fn rest(&mut self, phase: Phase) {
+    fn rest(&mut self, phase: Phase) {
         self.pending.retain(|p| p.branch != 0);
         self.statement.close();
         self.phase = phase;

@@ -1,13 +1,15 @@
 //! What a run is given from outside its stream: its budget, grants, and the proof of its end.
 
+use super::Run;
 use super::timeline::{Entry, EntryKind, Origin};
-use super::{Phase, Run};
-use crate::domain::event::Outcome;
 use crate::domain::policy::Caps;
 use crate::domain::rules::Rules;
 use crate::domain::statement::{Charge, Factors, Rule};
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
+
+/// What a dying agent or its supervisor still wrote may be so much younger than the proof.
+const FLUSH: Span = Span(1_000);
 
 /// Time given to (or, negative, taken from) a run by a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,18 +74,17 @@ impl Run {
         what
     }
 
-    /// Every process of it was proven gone at `at`. Nothing that it did later is undone: a resumed session goes on.
-    pub fn stopped(&mut self, at: Stamp, reason: Text, rules: &Rules) {
-        if self.phase == Phase::Ended || self.last_at.is_some_and(|last| last > at) {
-            return;
+    /// Every process of it was proven gone at `at`. It ends there, whenever its events are read, unless it was taken up
+    /// again later.
+    pub fn stopped(&mut self, at: Stamp, reason: Text) {
+        if self.proven_end.as_ref().is_none_or(|(known, _)| *known <= at) {
+            self.proven_end = Some((at, reason));
         }
-        self.charge_wall(at, rules);
-        self.last_at = Some(at);
-        self.rest(Phase::Ended);
-        self.background = false;
-        let what = Text::new(&format!("{}: {reason}", Outcome::Interrupted.name()));
-        self.outcome = Some((Outcome::Interrupted, reason));
-        let end = Entry { at, kind: EntryKind::End, branch: 0, what, amount: Span::ZERO, origin: Origin::NOWHERE };
-        self.timeline.push(end);
+    }
+
+    /// When it was proven gone and why, if nothing came after that.
+    pub(super) fn dead(&self) -> Option<(Stamp, &Text)> {
+        let (at, reason) = self.proven_end.as_ref()?;
+        self.last_at.is_none_or(|last| last <= *at + FLUSH).then_some((*at, reason))
     }
 }

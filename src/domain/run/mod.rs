@@ -157,6 +157,7 @@ pub struct Run {
     caps_given: bool,
     /// Sum of all grants, for a budget that is settled after them.
     grants: Span,
+    proven_end: Option<(Stamp, Text)>,
     charged_tokens: Span,
     targets: HashSet<u64>,
     roots: HashSet<u64>,
@@ -195,6 +196,7 @@ impl Run {
             budget_given: false,
             caps_given: false,
             grants: Span::ZERO,
+            proven_end: None,
             charged_tokens: Span::ZERO,
             targets: HashSet::new(),
             roots: HashSet::new(),

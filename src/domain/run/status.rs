@@ -60,6 +60,8 @@ impl Run {
 
     /// Working time that has passed since the last event and is not charged yet.
     pub fn unsettled(&self, now: Stamp, rules: &Rules) -> Span {
+        // The dead spend nothing.
+        let now = self.dead().map_or(now, |(at, _)| now.min(at));
         match self.last_at {
             Some(last) if self.is_working() => now.since(last).clamp(Span::ZERO, self.patience(rules)),
             _ => Span::ZERO,
@@ -78,6 +80,9 @@ impl Run {
     pub fn state(&self, now: Stamp, rules: &Rules) -> State {
         let quiet = self.last_at.is_none_or(|last| now.since(last) > self.patience(rules));
         let rests = quiet || !self.background;
+        if self.phase != Phase::Ended && self.dead().is_some_and(|(at, _)| at <= now) {
+            return State::Interrupted;
+        }
         if let (Phase::Ended, Some((outcome, _)), true) = (self.phase, &self.outcome, rests) {
             return match outcome {
                 Outcome::Finished => State::Finished,
@@ -108,6 +113,7 @@ impl Run {
     pub fn outcome_name(&self) -> &'static str {
         match (&self.outcome, self.phase) {
             (Some((outcome, _)), _) => outcome.name(),
+            _ if self.dead().is_some() => Outcome::Interrupted.name(),
             (None, Phase::TurnOver) if self.facts.interactive != Some(true) => Outcome::Finished.name(),
             (None, Phase::TurnOver | Phase::Waiting) => "waiting",
             (None, _) => "unfinished",
@@ -118,6 +124,7 @@ impl Run {
     pub fn outcome_reason(&self) -> &str {
         match &self.outcome {
             Some((_, reason)) => reason.as_str(),
+            None if self.dead().is_some() => self.dead().map_or("", |(_, reason)| reason.as_str()),
             None if self.phase == Phase::TurnOver => "turn over",
             None => "",
         }
@@ -211,7 +218,9 @@ impl Run {
     /// Does its clock move between events, or turn idle by time alone?
     pub fn ticks(&self, now: Stamp, rules: &Rules) -> bool {
         // One second more, so that the change to idle is drawn too.
-        self.is_working() && self.last_at.is_some_and(|last| now.since(last) <= self.patience(rules) + Span::secs(2))
+        self.dead().is_none()
+            && self.is_working()
+            && self.last_at.is_some_and(|last| now.since(last) <= self.patience(rules) + Span::secs(2))
     }
 
     /// Clock time burnt per second of working time, lately.

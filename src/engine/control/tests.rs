@@ -263,4 +263,11 @@ fn a_proven_end_ends_the_run_until_somebody_takes_it_up_again() {
     assert_eq!(run.spent(NOW + Span(60_000), &rules), Span(3_000), "the dead spend nothing");
     prompt(&mut m, "s", NOW + Span(60_000));
     assert_eq!(m.run(0).unwrap().state(NOW + Span(60_000), &rules), State::Working);
+    // The record is read before the run's files.
+    let mut m = model();
+    told(&mut m, Fact::Stopped { run: id("s"), stop: Box::new(dead) });
+    prompt(&mut m, "s", NOW);
+    let run = m.run(0).unwrap();
+    let later = NOW + Span(9_000);
+    assert_eq!((run.state(later, &rules), run.spent(later, &rules)), (State::Interrupted, Span(3_000)));
 }
