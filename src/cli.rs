@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::control::hook::settings::Hooked;
+use crate::domain::time::Span;
+
 /// A clock on every agent's arm, and a key that stops it.
 ///
 /// Without a command, redkey finds the runs of Claude Code, Codex, Gemini CLI, opencode, pi and Qwen Code in their default
@@ -71,6 +74,19 @@ pub enum Command {
         #[command(flatten)]
         demo: DemoArgs,
     },
+    /// Start an agent under redkey: metered, stopped at zero, and with a key
+    Run(RunArgs),
+    /// Stop runs, and prove it
+    Stop(StopArgs),
+    /// Show the runs that have a key, or one of them
+    Status {
+        /// A run's name, a session's id (or the beginning of it), or a label
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List runs
     Ls {
         /// Read these instead of the default places
@@ -115,10 +131,70 @@ pub enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Give a run more time
+    Grant {
+        /// A run's id (or the beginning of it), or the name of its socket
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// How much: 10m, 1h30m
+        #[arg(value_name = "TIME")]
+        amount: String,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Move time from one run to another: what is left of it, and no more
+    Transfer {
+        #[arg(value_name = "FROM")]
+        from: String,
+        #[arg(value_name = "TO")]
+        to: String,
+        /// How much: 10m, 1h30m
+        #[arg(value_name = "TIME")]
+        amount: String,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Stand by a run that redkey did not start; for its hook
+    #[command(hide = true)]
+    Attend {
+        #[arg(long)]
+        agent: String,
+        #[arg(long)]
+        session: String,
+        #[arg(long)]
+        transcript: Option<PathBuf>,
+        /// The agent's process
+        #[arg(long)]
+        pid: u32,
+    },
+    /// Show what was done to runs: stops, grants, gates, by whom and why
+    #[command(args_conflicts_with_subcommands = true)]
+    Audit {
+        /// Only what concerns this run or session (or the one whose name begins so)
+        #[arg(long, value_name = "RUN")]
+        run: Option<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(subcommand)]
+        command: Option<AuditCommand>,
+    },
     /// Score the forecast over recorded sessions
     Forecast {
         #[command(subcommand)]
         command: ForecastCommand,
+    },
+    /// Put redkey's hook into an agent's settings, so that runs not started by redkey can be stopped and held
+    Hook {
+        #[command(subcommand)]
+        command: HookCommand,
+    },
+    /// Answer actions that wait for a person
+    Gate {
+        #[command(subcommand)]
+        command: GateCommand,
     },
     /// Print the JSON Schema of redkey's own events
     Schema,
@@ -126,6 +202,54 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
+}
+
+/// The agent has your terminal, your standard streams and your signals as if redkey weren't there, and redkey ends as it
+/// ends. `--budget` and `--cap` set this run's clock and limits.
+///
+/// Exit codes: the agent's own; 124 redkey stopped the run and nothing of it is left; 123 something is left; 125 redkey
+/// itself failed; 126 the command can't be executed; 127 it isn't there.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Runs of one label are alike
+    #[arg(long, value_name = "LABEL")]
+    pub label: Option<String>,
+    /// What you expect it to need: 20m
+    #[arg(long, value_name = "TIME")]
+    pub expect: Option<String>,
+    /// What holds its processes together
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
+    pub contain: crate::control::supervisor::Contain,
+    /// The agent and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub agent: Vec<std::ffi::OsString>,
+}
+
+/// Exit codes: 0 verified, nothing is left; 3 refused; 4 no such run, or no key to it; 5 something is left; 6 the agent
+/// obeyed and is alive.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// A run's name, or a session's id (or the beginning of it)
+    #[arg(value_name = "RUN", required_unless_present_any = ["every", "of_label"])]
+    pub run: Option<String>,
+    /// Every run that there is a key to
+    #[arg(long = "all-runs", visible_alias = "every", conflicts_with = "run")]
+    pub every: bool,
+    /// Every run of this label
+    #[arg(long = "label", value_name = "LABEL", conflicts_with = "run")]
+    pub of_label: Option<String>,
+    /// KILL at once
+    #[arg(long)]
+    pub now: bool,
+    /// Only ask the agent to stop what it does; it stays alive
+    #[arg(long, conflicts_with = "now")]
+    pub interrupt: bool,
+    /// For the record
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
+    /// One JSON object a run: its receipt
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -174,6 +298,19 @@ pub enum LayerArg {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check that every record follows from the one before; exit code 4 if not
+    Verify {
+        /// A head that was printed earlier and kept elsewhere: is it still part of the log?
+        #[arg(long, value_name = "HEX")]
+        head: Option<String>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum ForecastCommand {
     /// How often the true zero fell inside the interval, and how far p50 was off
     Score {
@@ -183,4 +320,58 @@ pub enum ForecastCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HookCommand {
+    /// Show the change to the agent's settings, ask, make it
+    Install {
+        agent: Hooked,
+        /// Don't ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Take it out again; the rest of the file stays as it is
+    Uninstall {
+        agent: Hooked,
+        /// Don't ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Say where it is installed, and what it runs
+    Status { agent: Option<Hooked> },
+    /// What the agent runs before each call; reads the call from standard input
+    #[command(hide = true)]
+    Run {
+        agent: Hooked,
+        /// By then there is an answer, or the call is refused
+        #[arg(long, value_name = "TIME", default_value = "60s", value_parser = Span::parse)]
+        within: Span,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GateCommand {
+    /// List what waits, over all runs
+    Ls {
+        /// One JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let it happen
+    Allow(GateAnswerArgs),
+    /// Refuse it
+    Deny(GateAnswerArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct GateAnswerArgs {
+    /// The gate's id (or the beginning of it)
+    pub id: String,
+    /// Why; the agent is told, and it is recorded
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
 }

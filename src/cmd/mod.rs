@@ -1,11 +1,18 @@
 //! One file per command: each puts together what it needs and runs it.
 
+pub mod attend;
+pub mod audit;
 pub mod demo;
 pub mod forecast;
+pub mod gate;
+pub mod grant;
+pub mod hook;
 pub mod ls;
 pub mod policy;
 mod read;
+pub mod run;
 pub mod show;
+pub mod stop;
 pub mod tail;
 pub mod totals;
 pub mod watch;
@@ -17,9 +24,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command, ForecastCommand, PolicyCommand};
+use crate::cli::{AuditCommand, Cli, Command, ForecastCommand, HookCommand, PolicyCommand};
 use crate::config::{self, Loaded};
+use crate::control::meter::attend::Told;
+use crate::domain::event::Agent;
 use crate::domain::rules::Rules;
+use crate::domain::text::Text;
 use crate::sources::Env;
 
 /// What every command starts from: the environment and the policy in force.
@@ -49,6 +59,10 @@ fn flags(cli: &Cli) -> config::Flags {
 
 /// Runs the command; the exit code on success.
 pub fn dispatch(cli: Cli) -> Result<u8> {
+    // An agent waits for this before each of its calls: nothing else is set up.
+    if let Some(Command::Hook { command: HookCommand::Run { agent, within } }) = &cli.command {
+        return Ok(crate::control::hook::run::main(*agent, *within));
+    }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let code = match &cli.command {
         Some(Command::Schema) => schema(&mut out)?,
@@ -64,7 +78,17 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
             out.write_all(&page)?;
             0
         }
+        Some(Command::Audit { command: Some(AuditCommand::Verify { head, json }), .. }) => {
+            audit::verify(head.as_deref(), *json, &mut out)?
+        }
+        Some(Command::Audit { run, json, command: None }) => {
+            audit::run(run.as_deref(), *json, &mut out)?;
+            0
+        }
+        Some(Command::Status { run, json }) => stop::status(run.as_deref(), *json, &mut out)?,
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
+        Some(Command::Hook { command }) => hook::run(&cli, command, &mut out)?,
+        Some(Command::Gate { command }) => gate::run(command, &mut out)?,
         Some(Command::Demo { demo }) if demo.agent.is_some() => {
             demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?
         }
@@ -79,9 +103,28 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                     drop(out);
                     return watch::run(&cli, &setup, paths);
                 }
+                Some(Command::Run(args)) => {
+                    drop(out);
+                    return Ok(match run::run(&cli, &setup, args)? {
+                        Ok(code) => code,
+                        Err(signal) => end_by(signal),
+                    });
+                }
+                Some(Command::Stop(args)) => {
+                    drop(out);
+                    return stop::stop(&setup, args, &mut std::io::stdout());
+                }
                 Some(Command::Demo { demo }) => {
                     drop(out);
                     return demo::run(&cli, &setup, demo);
+                }
+                Some(Command::Grant { run, amount, reason }) => grant::grant(&setup, run, amount, reason, &mut out)?,
+                Some(Command::Transfer { from, to, amount, reason }) => {
+                    grant::transfer(&setup, from, to, amount, reason, &mut out)?
+                }
+                Some(Command::Attend { agent, session, transcript, pid }) => {
+                    drop(out);
+                    return attend(&setup, agent, session, transcript.clone(), *pid);
                 }
                 Some(other) => headless(&cli, &setup, other, &mut out)?,
             }
@@ -89,6 +132,11 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
     };
     out.flush()?;
     Ok(code)
+}
+
+fn attend(setup: &Setup, agent: &str, session: &str, transcript: Option<PathBuf>, pid: u32) -> Result<u8> {
+    let Some(agent) = Agent::parse(agent) else { anyhow::bail!("no agent is called {}", Text::new(agent)) };
+    attend::run(setup, &Told { agent, session: Text::limited(session, 120), transcript, pid })
 }
 
 fn headless(cli: &Cli, setup: &Setup, command: &Command, out: &mut dyn Write) -> Result<u8> {
@@ -128,6 +176,15 @@ fn schema(out: &mut dyn Write) -> Result<u8> {
     serde_json::to_writer_pretty(&mut *out, &crate::adapters::native_schema())?;
     writeln!(out)?;
     Ok(0)
+}
+
+/// Ends this process by `signal`, as what it ran has ended; the exit code, should that not end it.
+fn end_by(signal: i32) -> u8 {
+    // A core was written by whoever crashed, if at all.
+    let no_core = rustix::process::Rlimit { current: Some(0), maximum: None };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, no_core);
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
+    128u8.saturating_add(u8::try_from(signal).unwrap_or(0))
 }
 
 /// A screen needs a terminal that can draw one; without, the plain way is named.

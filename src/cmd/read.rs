@@ -7,6 +7,9 @@ use anyhow::{Context as _, Result, bail};
 
 use super::Setup;
 use crate::clock;
+use crate::config::Dirs;
+use crate::control::audit;
+use crate::control::meter::ledger;
 use crate::domain::event::{Agent, RunId};
 use crate::domain::price::Prices;
 use crate::domain::run::Run;
@@ -41,9 +44,16 @@ pub fn plan(setup: &Setup, paths: &[PathBuf], all: bool) -> Result<Plan> {
     })
 }
 
-/// An empty model under the policy in force.
+/// A model under the policy in force without any run, which knows what the record says that runs were given.
 pub fn model(setup: &Setup) -> Model {
-    Model::new(setup.rules.clone(), Arc::new(Prices::embedded()))
+    let mut model = Model::new(setup.rules.clone(), Arc::new(Prices::embedded()));
+    if let Some(dirs) = Dirs::find() {
+        let now = clock::now();
+        for fact in ledger::read(&audit::path(&dirs)) {
+            model.apply(Msg::Control(fact), now);
+        }
+    }
+    model
 }
 
 /// What is kept of runs once they are read.

@@ -173,7 +173,8 @@ pub fn factors(f: Factors) -> String {
     f.named().map(|(name, percent)| format!("  ×{} {name}", f64::from(percent) / 100.0)).collect()
 }
 
-fn local(at: Stamp) -> String {
+/// Local time to the second.
+pub(super) fn local(at: Stamp) -> String {
     use chrono::TimeZone;
     match chrono::Local.timestamp_millis_opt(at.0).single() {
         Some(time) => time.format("%Y-%m-%d %H:%M:%S").to_string(),

@@ -9,6 +9,8 @@ use super::{Setup, needs_terminal, read};
 use crate::cli::{Cli, ColorWhen};
 use crate::clock;
 use crate::config;
+use crate::control::audit;
+use crate::control::meter::ledger;
 use crate::domain::text::Text;
 use crate::engine::Model;
 use crate::runtime::{self, Exit, Runtime, ThemeFinder};
@@ -42,6 +44,9 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
     let exit = runtime.block_on(async {
         // Raw mode first: what is typed meanwhile must not be echoed.
         let (mut guard, mut screen) = Guard::take(options.mouse)?;
+        if let Some(dirs) = config::Dirs::find() {
+            ledger::follow(&audit::path(&dirs), tx.clone())?;
+        }
         let sources = sources::spawn(plan, tx)?;
         let title = Text::default();
         let ui = Ui::new(options);

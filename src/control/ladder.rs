@@ -70,7 +70,6 @@ pub struct Ladder {
     began: Duration,
     /// The rung that stands, and when it gives way to the next.
     until: Option<Duration>,
-    leader: bool,
     /// TERM has gone to all because the agent is gone.
     orphaned: bool,
     most: u32,
@@ -78,7 +77,7 @@ pub struct Ladder {
 
 impl Ladder {
     /// A stop that was asked for at `now`; `at` is the same moment on the calendar. Nothing is done until the first
-    /// [`Ladder::step`]. `processes`: what is known to belong to the run.
+    /// [`Input::Press`] or [`Input::Tick`]. `processes`: what is known to belong to the run.
     #[expect(clippy::too_many_arguments, reason = "all of them are the request")]
     pub fn new(
         id: Text,
@@ -93,14 +92,14 @@ impl Ladder {
     ) -> Self {
         let stop =
             Stop { id, mode, phase: Phase::Requested, by, reason, at, rungs: vec![], alive: processes, receipt: None };
-        Self { plan, grade, stop, began: now, until: None, leader: true, orphaned: false, most: processes }
+        Self { plan, grade, stop, began: now, until: Some(now), orphaned: false, most: processes }
     }
 
     pub fn state(&self) -> &Stop {
         &self.stop
     }
 
-    /// When [`Input::Tick`] is due.
+    /// When [`Input::Tick`] is due. At once as long as nothing has been done.
     pub fn deadline(&self) -> Option<Duration> {
         self.until
     }
@@ -145,14 +144,12 @@ impl Ladder {
             }
             (Mode::Ladder, Some(_)) if self.stop.mode == Mode::Interrupt => {
                 self.stop.mode = Mode::Ladder;
-                self.stop.receipt = None;
                 self.next(now)
             }
             (_, None) => match self.stop.mode {
                 Mode::Now => self.light(Rung::Kill, now),
                 _ if self.plan.cooperative => self.light(Rung::Cooperative, now),
-                Mode::Interrupt => self.light(self.plan.first, now),
-                Mode::Ladder => self.light(self.plan.first, now),
+                Mode::Interrupt | Mode::Ladder => self.light(self.first(), now),
             },
             _ => vec![],
         }
@@ -166,16 +163,18 @@ impl Ladder {
         vec![]
     }
 
-    /// The agent obeyed and is alive. The ladder doesn't rest on that; only a plain interrupt ends here.
+    /// The agent obeyed and is alive. That ends a plain interrupt; the ladder takes it for an answer and goes on in
+    /// its time: its phase must not look as if there were nothing more to wait for.
     fn idle(&mut self, now: Duration) -> Vec<Do> {
-        if self.rung() > Some(self.plan.first) || self.stop.phase == Phase::IdleAfterInterrupt {
+        if self.stop.mode != Mode::Interrupt {
+            return self.acknowledged();
+        }
+        if self.rung().is_none() || self.stop.phase == Phase::IdleAfterInterrupt {
             return vec![];
         }
+        self.until = None;
         self.stop.phase = Phase::IdleAfterInterrupt;
-        if self.stop.mode == Mode::Interrupt {
-            self.until = None;
-            self.stop.receipt = Some(self.receipt(None, vec![], now));
-        }
+        self.stop.receipt = Some(self.receipt(None, vec![], now));
         vec![Do::Tell]
     }
 
@@ -183,7 +182,6 @@ impl Ladder {
         self.most = self.most.max(alive);
         let changed = self.stop.alive != alive;
         self.stop.alive = alive;
-        self.leader = leader;
         let rung = self.rung();
         let left_behind = !leader && alive > 0 && !self.orphaned && rung.is_some() && rung < Some(Rung::Kill);
         if left_behind && self.stop.mode != Mode::Interrupt {
@@ -197,7 +195,7 @@ impl Ladder {
         if self.until.is_none_or(|until| now < until) {
             return vec![];
         }
-        if self.stop.mode == Mode::Interrupt {
+        if self.stop.mode == Mode::Interrupt && self.rung().is_some() {
             // It was asked and has not said a word in its time: it goes on, and that is the answer.
             self.until = None;
             self.stop.phase = Phase::Failed;
@@ -210,7 +208,7 @@ impl Ladder {
     fn next(&mut self, now: Duration) -> Vec<Do> {
         match self.rung() {
             None => self.press(self.stop.mode, now),
-            Some(Rung::Cooperative) => self.light(self.plan.first, now),
+            Some(Rung::Cooperative) => self.light(self.first(), now),
             Some(Rung::Int) => self.light(Rung::Term, now),
             Some(Rung::Term) => self.light(Rung::Kill, now),
             Some(Rung::Kill) => {
@@ -222,12 +220,18 @@ impl Ladder {
         }
     }
 
+    /// The first signal; whatever the plan says, asking is none.
+    fn first(&self) -> Rung {
+        self.plan.first.max(Rung::Int)
+    }
+
     fn light(&mut self, rung: Rung, now: Duration) -> Vec<Do> {
         let after_us = self.since(now);
+        self.stop.phase = if self.rung().is_none() { Phase::Delivered } else { Phase::Escalating };
+        self.stop.receipt = None;
         if self.rung() != Some(rung) {
             self.stop.rungs.push(Lit { rung, after_us });
         }
-        self.stop.phase = if self.stop.rungs.len() == 1 { Phase::Delivered } else { Phase::Escalating };
         let times = &self.plan.times;
         let (time, action) = match rung {
             Rung::Cooperative => (times.cooperative, Do::Ask),
@@ -272,3 +276,6 @@ impl Ladder {
 fn duration(span: Span) -> Duration {
     Duration::from_millis(span.0.max(0) as u64)
 }
+
+#[cfg(test)]
+mod tests;

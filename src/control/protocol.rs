@@ -3,7 +3,7 @@
 //! Unknown methods are errors, unknown fields are ignored. A connection starts with `hello`; a number after the dot of
 //! [`PROTO`] changes when something is added, the one before it when something old stops working.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::words::{AtZero, Grade, Mode, ProcId, Stop};
@@ -125,11 +125,13 @@ pub struct Interrupt {
     pub interrupt_id: Text,
     pub reason: Text,
     /// After so long the next rung follows, whatever was answered.
+    #[serde(deserialize_with = "ms")]
     pub deadline_ms: Span,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GrantCall {
+    #[serde(deserialize_with = "ms")]
     pub amount_ms: Span,
     #[serde(default)]
     pub reason: Text,
@@ -182,6 +184,7 @@ pub struct HookCall {
     #[serde(default)]
     pub branch: Option<Text>,
     /// The hook must have answered after so long.
+    #[serde(deserialize_with = "ms")]
     pub deadline_ms: Span,
 }
 
@@ -236,8 +239,11 @@ pub enum GateState {
 /// A run's clock as its meter reads it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Clock {
+    #[serde(deserialize_with = "ms")]
     pub granted_ms: Span,
+    #[serde(deserialize_with = "ms")]
     pub spent_ms: Span,
+    #[serde(deserialize_with = "ms")]
     pub left_ms: Span,
     /// The meter that has run out or will first, by its name.
     #[serde(default)]
@@ -259,6 +265,7 @@ pub struct Metered {
     /// `None`: nothing was recognised so far.
     pub clock: Option<Clock>,
     /// The budget given to this run at its start, where it differs from the policy's.
+    #[serde(default, deserialize_with = "some_ms")]
     pub budget_ms: Option<Span>,
     pub gates: Vec<Gate>,
     /// What the person should know: warnings that have gone off, in words, newest last.
@@ -278,6 +285,8 @@ pub struct Status {
     /// The agent's own process.
     pub leader: Option<ProcId>,
     pub supervisor: Option<ProcId>,
+    #[serde(default)]
+    pub guardian: Option<ProcId>,
     /// `None`: redkey did not start it; its hook is all there is.
     pub grade: Option<Grade>,
     /// Why the grade is not a better one.
@@ -300,6 +309,15 @@ pub struct Status {
 pub struct Snapshot {
     pub seq: u64,
     pub status: Status,
+}
+
+/// Amounts of time go over the wire as whole milliseconds, while a [`Span`] by itself reads only what people write.
+fn ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    i64::deserialize(deserializer).map(Span)
+}
+
+fn some_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Span>, D::Error> {
+    Ok(Option::<i64>::deserialize(deserializer)?.map(Span))
 }
 
 /// Error codes: those of JSON-RPC, and our own.
@@ -329,4 +347,11 @@ pub mod code {
 pub struct RpcError {
     pub code: i32,
     pub message: Text,
+}
+
+impl RpcError {
+    /// `code` is one of [`code`]; `message` tells a person what to do.
+    pub fn new(code: i32, message: &str) -> Self {
+        Self { code, message: Text::new(message) }
+    }
 }

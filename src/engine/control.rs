@@ -428,3 +428,6 @@ impl Model {
         vec![Effect::Redraw]
     }
 }
+
+#[cfg(test)]
+mod tests;

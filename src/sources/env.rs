@@ -72,6 +72,8 @@ impl Env {
         add(Agent::Qwen, Layout::Chats, under(&qwen, "tmp").filter(|path| path.is_dir()));
         let state = self.xdg_state_home.clone().or_else(|| home(".local/state"));
         add(Agent::Native, Layout::Flat, under(&state, "redkey/runs"));
+        // Of runs that redkey started and whose agent keeps nothing itself.
+        add(Agent::Native, Layout::Flat, under(&state, "redkey/streams"));
         roots
     }
 }
@@ -162,6 +164,7 @@ mod tests {
                 "/h/.pi/agent/sessions",
                 "/h/.qwen/projects",
                 "/h/.local/state/redkey/runs",
+                "/h/.local/state/redkey/streams",
             ]
         );
         assert!(Env::default().roots().is_empty());
@@ -193,6 +196,7 @@ mod tests {
                 "/p/sessions",
                 "/h/.qwen/projects",
                 "/s/redkey/runs",
+                "/s/redkey/streams",
             ]
         );
     }

@@ -1,6 +1,7 @@
 //! IO. Where events come from: files that grow, a database that changes, standard input. Nothing is ever written.
 //!
 //! - [`env`], [`walk`], [`group`], [`discover`] — where to look, what is there, which files are one run;
+//! - [`locate`] — the files of one session that is known by name;
 //! - [`lines`], [`decode`] — bytes become lines become events (pure);
 //! - [`tail`], [`opencode`], [`pipe`] — one file, one database, one pipe; [`told`] — what a file said before;
 //! - [`source`], [`merge`], [`pool`] — one numbered source, the files of one run in order of time, all of them;
@@ -15,6 +16,7 @@ mod group;
 mod history;
 mod inbox;
 mod lines;
+mod locate;
 mod merge;
 mod notice;
 mod opencode;
@@ -41,6 +43,8 @@ use crate::domain::time::{Span, Stamp};
 pub use batch::read_now;
 pub use discover::{Listed, list};
 pub use env::Env;
+pub use locate::locate;
+pub(crate) use opencode::sessions as opencode_sessions;
 pub(crate) use tail::project_root;
 pub use watch::{Handle, spawn};
 

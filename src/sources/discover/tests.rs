@@ -32,6 +32,7 @@ fn only_recent_runs_are_read_unless_all_are_wanted() {
             absent("pi"),
             absent("qwen"),
             absent("native"),
+            absent("native"),
         ]
     );
     let all = Plan { all: true, ..home.plan(&[]) };

@@ -1,0 +1,268 @@
+//! `redkey stop` and `redkey status`: the key without a screen.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use super::Setup;
+use crate::cli::StopArgs;
+use crate::clock;
+use crate::config::Dirs;
+use crate::control::audit::{self, Audit, Fact};
+use crate::control::client::{self, Survey};
+use crate::control::dir::RunDir;
+use crate::control::holds::{self, Desks, Hold, Places};
+use crate::control::mapping::scan::Proc;
+use crate::control::protocol::Status;
+use crate::control::stopping::{self, Request, StopError, Target};
+use crate::control::words::{Key, Mode, Phase, Stop};
+use crate::domain::event::Key as Digest;
+use crate::domain::text::Text;
+
+/// Exit codes of `redkey stop`.
+pub mod code {
+    pub const VERIFIED: u8 = 0;
+    pub const REFUSED: u8 = 3;
+    pub const UNKNOWN: u8 = 4;
+    pub const FAILED: u8 = 5;
+    pub const IDLE: u8 = 6;
+}
+
+/// What is printed of one run.
+#[derive(Serialize)]
+struct Line<'a> {
+    run: &'a Text,
+    /// As for the exit code: `verified`, `refused`, `unknown`, `failed`, `idle`.
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop: Option<&'a Stop>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Text>,
+}
+
+/// Stops what the arguments name, all of it at once; the gravest exit code.
+pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Result<u8> {
+    let dirs = Dirs::find().context("no home directory is known (HOME is not set)\nhint: set HOME")?;
+    let run_dir = RunDir::open(&dirs)?;
+    let log = Audit::open(&audit::path(&dirs));
+    let (targets, whys) = targets(setup, args, &run_dir);
+    if targets.is_empty() {
+        let run = Text::new(args.run.as_deref().or(args.of_label.as_deref()).unwrap_or("any run"));
+        let why = whys.into_iter().next().unwrap_or_else(|| ended(&dirs, &run));
+        let line = Line { run: &run, result: "unknown", stop: None, why: Some(why) };
+        print(&line, args.json, out)?;
+        return Ok(code::UNKNOWN);
+    }
+    let mode = match (args.now, args.interrupt) {
+        (true, _) => Mode::Now,
+        (_, true) => Mode::Interrupt,
+        _ => Mode::Ladder,
+    };
+    let mut worst = code::VERIFIED;
+    let results = std::thread::scope(|scope| {
+        let stopping: Vec<_> = targets
+            .iter()
+            .enumerate()
+            .map(|(i, target)| {
+                let request = Request {
+                    id: stop_id(&target.name(), i),
+                    mode,
+                    by: Text::new("command"),
+                    reason: Text::new(&args.reason),
+                    times: setup.rules.policy.stop.into(),
+                };
+                let log = &log;
+                let tells = !args.json && targets.len() == 1;
+                scope.spawn(move || {
+                    let mut seen = 0;
+                    let result = stopping::stop(target, &request, None, &mut |stop| {
+                        if tells {
+                            seen = progress(stop, seen);
+                        }
+                        record(log, target, stop);
+                    });
+                    (target, result)
+                })
+            })
+            .collect();
+        stopping.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
+    });
+    for result in results {
+        let (target, result) = result.map_err(|_| anyhow::anyhow!("a stop has crashed"))?;
+        worst = worst.max(report(target, &result, args.json, out)?);
+    }
+    log.flush(std::time::Duration::from_millis(500));
+    Ok(worst)
+}
+
+/// Runs that a stop by these arguments means, and why others can't be stopped.
+fn targets(setup: &Setup, args: &StopArgs, run_dir: &RunDir) -> (Vec<Target>, Vec<Text>) {
+    let survey = client::survey(run_dir);
+    let socket = |name: &str| {
+        let path = run_dir.socket_path(name).ok()?;
+        Some(Target::Socket { name: Text::new(name), path })
+    };
+    let by_socket: Vec<(String, Status)> = match (&args.run, &args.of_label) {
+        (Some(run), _) => survey.matching(run),
+        (None, Some(label)) => survey.matching(label).into_iter().filter(|(_, s)| s.label.as_str() == label).collect(),
+        (None, None) => survey.runs.clone(),
+    };
+    let mut targets: Vec<Target> = by_socket.iter().filter_map(|(name, _)| socket(name)).collect();
+    let mut whys = silent(&survey, args);
+    if args.of_label.is_none() && (targets.is_empty() || args.every) {
+        let taken: HashSet<&Text> = by_socket.iter().flat_map(|(_, s)| &s.metered.sessions).collect();
+        for hold in found(setup, run_dir) {
+            let name = Text::new(&hold.run.to_string());
+            if taken.contains(&name) || hold.key != Key::Signal && args.every || !means(args, &hold) {
+                continue;
+            }
+            match hold.leader.filter(|_| hold.key == Key::Signal) {
+                Some(leader) => targets.push(Target::Process { run: hold.run, leader }),
+                None => whys.push(hold.why),
+            }
+        }
+    }
+    if args.run.is_some() && targets.len() > 1 {
+        let names: Vec<String> = targets.iter().map(|t| t.name().to_string()).collect();
+        return (vec![], vec![Text::new(&format!("that may mean several runs: {}", names.join(", ")))]);
+    }
+    (targets, whys)
+}
+
+fn means(args: &StopArgs, hold: &Hold) -> bool {
+    args.run.as_deref().is_none_or(|wanted| {
+        !wanted.is_empty() && (hold.run.session.starts_with(wanted) || hold.run.to_string().starts_with(wanted))
+    })
+}
+
+fn silent(survey: &Survey, args: &StopArgs) -> Vec<Text> {
+    let wanted = |name: &str| args.run.as_deref().is_some_and(|run| run == name);
+    let named = survey.silent.iter().filter(|(name, _)| wanted(name));
+    named.map(|(name, error)| Text::new(&format!("{name} doesn't answer: {error}"))).collect()
+}
+
+fn found(setup: &Setup, run_dir: &RunDir) -> Vec<Hold> {
+    let places = Places { sockets: PathBuf::from(run_dir.path()), proc: Proc::system(), env: setup.env.clone() };
+    holds::look(&places, &Desks)
+}
+
+/// Why a run of this name can't be stopped: it may have been, before.
+fn ended(dirs: &Dirs, run: &Text) -> Text {
+    let log = audit::read(&audit::path(dirs)).map(|log| log.records).unwrap_or_default();
+    let last = audit::facts_of(&log, run.as_str()).into_iter().rev().find_map(|record| match &record.fact {
+        Fact::RunEnded { outcome, .. } => Some(Text::new(&format!("it is over: {outcome}"))),
+        _ => None,
+    });
+    last.unwrap_or_else(|| Text::new("no run of that name has a key (`redkey status` lists those that have)"))
+}
+
+fn stop_id(name: &Text, index: usize) -> Text {
+    let parts = [name.as_str(), &clock::now().0.to_string(), &std::process::id().to_string(), &index.to_string()];
+    Text::new(&format!("c-{:016x}", Digest::of(&parts).0))
+}
+
+/// Runs that redkey supervises record themselves.
+fn record(log: &Audit, target: &Target, stop: &Stop) {
+    let Target::Process { .. } = target else { return };
+    let name = target.name();
+    match (&stop.receipt, stop.rungs.last()) {
+        (Some(receipt), _) => {
+            log.record(Some(&name), Fact::StopEnded { id: stop.id.clone(), receipt: receipt.clone() });
+        }
+        (None, Some(lit)) if stop.rungs.len() == 1 && stop.phase == Phase::Delivered && lit.after_us < 1_000_000 => {
+            let (id, mode, by, reason) = (stop.id.clone(), stop.mode, stop.by.clone(), stop.reason.clone());
+            log.record(Some(&name), Fact::StopRequested { id, mode, by, reason });
+        }
+        _ => {}
+    }
+}
+
+/// Tells each rung as it lights, on standard error; how many were told.
+fn progress(stop: &Stop, seen: usize) -> usize {
+    for lit in &stop.rungs[seen.min(stop.rungs.len())..] {
+        // Nobody needs it but a person who looks.
+        let _ = writeln!(
+            std::io::stderr().lock(),
+            "{:>4} after {}, {} alive",
+            lit.rung.name(),
+            crate::control::words::format_took(lit.after_us),
+            stop.alive
+        );
+    }
+    stop.rungs.len()
+}
+
+fn report(target: &Target, result: &Result<Stop, StopError>, json: bool, out: &mut dyn Write) -> Result<u8> {
+    let run = target.name();
+    let (result, stop, why, code) = match result {
+        Ok(stop) => match stop.phase {
+            Phase::VerifiedDead => ("verified", Some(stop), None, code::VERIFIED),
+            Phase::IdleAfterInterrupt => ("idle", Some(stop), None, code::IDLE),
+            _ => ("failed", Some(stop), None, code::FAILED),
+        },
+        Err(StopError::Refused(why)) => ("refused", None, Some(why.clone()), code::REFUSED),
+        Err(StopError::Unknown(why)) => ("unknown", None, Some(why.clone()), code::UNKNOWN),
+        Err(StopError::Broken(why)) => ("failed", None, Some(Text::new(why)), code::FAILED),
+    };
+    print(&Line { run: &run, result, stop, why }, json, out)?;
+    Ok(code)
+}
+
+fn print(line: &Line<'_>, json: bool, out: &mut dyn Write) -> Result<()> {
+    if json {
+        serde_json::to_writer(&mut *out, line)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    let receipt = line.stop.and_then(|stop| stop.receipt.as_ref());
+    let words = receipt.map_or_else(|| line.result.to_owned(), |r| r.words());
+    let why = line.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    writeln!(out, "{}  {words}{why}", line.run)?;
+    for s in receipt.iter().flat_map(|r| &r.survivors) {
+        writeln!(out, "  {:>8} {:<16} {} {}", s.pid, s.name, s.state, s.why)?;
+    }
+    Ok(())
+}
+
+/// Prints the runs that listen, or the one that is named; exit code 4 if it isn't there.
+pub fn status(run: Option<&str>, json: bool, out: &mut dyn Write) -> Result<u8> {
+    let dirs = Dirs::find().context("no home directory is known (HOME is not set)\nhint: set HOME")?;
+    let survey = client::survey(&RunDir::open(&dirs)?);
+    let runs = run.map_or_else(|| survey.runs.clone(), |wanted| survey.matching(wanted));
+    if json {
+        let statuses: Vec<&Status> = runs.iter().map(|(_, status)| status).collect();
+        serde_json::to_writer(&mut *out, &statuses)?;
+        writeln!(out)?;
+    } else {
+        if runs.is_empty() {
+            writeln!(out, "no run has a key of its own; `redkey run -- COMMAND` starts one that has")?;
+        }
+        for (name, status) in &runs {
+            status_line(name, status, out)?;
+        }
+        for (name, error) in &survey.silent {
+            writeln!(out, "{name}  no answer: {error}")?;
+        }
+    }
+    Ok(if run.is_some() && runs.is_empty() { code::UNKNOWN } else { 0 })
+}
+
+fn status_line(name: &str, status: &Status, out: &mut dyn Write) -> Result<()> {
+    let clock = status.metered.clock.as_ref().map_or_else(|| "--:--".to_owned(), |c| c.left_ms.hms());
+    let grade = status.grade.map_or("hooked", |grade| grade.name());
+    let stop = status.stop.as_ref().map(|s| format!("  {}", s.phase)).unwrap_or_default();
+    let meter = if status.meter { "" } else { "  no meter" };
+    let held = if status.metered.clock.as_ref().is_some_and(|c| c.held) { "  held" } else { "" };
+    let sessions: Vec<&str> = status.metered.sessions.iter().map(Text::as_str).collect();
+    writeln!(
+        out,
+        "{name}  {clock}  {grade}  {} alive{stop}{held}{meter}  {}  {}",
+        status.alive,
+        status.command,
+        sessions.join(" ")
+    )?;
+    Ok(())
+}

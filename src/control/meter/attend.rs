@@ -1,0 +1,435 @@
+//! Attending a run that redkey did not start: the socket, the clock and the key of an agent whose hook is installed.
+//!
+//! There are no processes of its own here. The hook refuses calls, which the meter decides; a stop goes to the agent's
+//! process and whatever is found below it ([`Tracked`]), so its proof is of the lowest grade. One thread, one poll loop;
+//! the meter and a stop under way have a thread each.
+
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::{MeterSetup, ledger};
+use crate::clock;
+use crate::control::agents::{self, Knowledge};
+use crate::control::audit::{Audit, Fact, Started};
+use crate::control::desk::{self, Desk, Inbound, To};
+use crate::control::ladder::Plan;
+use crate::control::link::{self, Asked, Ended, FromMeter, Link, Reply, ToMeter};
+use crate::control::mapping;
+use crate::control::peer::Peer;
+use crate::control::proc::{self, Held};
+use crate::control::protocol::{Call, Metered, Snapshot, Status, StopCall};
+use crate::control::tracked::{Request, Tracked};
+use crate::control::words::{Asker, Grade, Lit, Mode, Phase, ProcId, Receipt, Rung, Stop, Times};
+use crate::domain::event::Agent;
+use crate::domain::text::Text;
+use crate::domain::time::Stamp;
+
+/// Updates go out at most so often.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Time for the log at the end.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// The name of an attended run's socket: `h-claude-e2692cf9`. The session's first eight characters, or the last where
+/// the id begins with the time (a UUID of version 7), so that runs of one minute have names of their own.
+pub fn run_name(agent: Agent, session: &str) -> String {
+    let plain: Vec<char> = session.chars().filter(char::is_ascii_alphanumeric).collect();
+    let is_timed = plain.len() == 32 && plain[12] == '7';
+    let part: String = if is_timed { plain[24..].iter().collect() } else { plain.iter().take(8).collect() };
+    format!("h-{}-{part}", agent.name())
+}
+
+/// Who attends.
+pub struct Attendant {
+    desk: Desk,
+    link: Link<ToMeter, FromMeter>,
+    audit: Audit,
+    agent: Held,
+    leader: ProcId,
+    marks: Vec<(String, String)>,
+    /// How this kind of agent is stopped.
+    knowledge: &'static Knowledge,
+    times: Times,
+    user: Text,
+    status: Status,
+    seq: u64,
+    dirty: bool,
+    next_update: Duration,
+    climb: Option<Climb>,
+    rungs_told: usize,
+}
+
+/// A stop on its way up the ladder, on a thread of its own.
+struct Climb {
+    changes: Receiver<Stop>,
+    /// Bytes come when there is a change.
+    wake: UnixStream,
+    /// A byte: KILL at once.
+    press: UnixStream,
+    thread: JoinHandle<()>,
+}
+
+impl Attendant {
+    /// `desk` is open already: whoever can't open it is not the one who attends. `agent`: its process.
+    pub fn new(desk: Desk, audit: Audit, agent: ProcId, setup: MeterSetup) -> Result<Self> {
+        let held = Held::open_id(agent).context("the agent's process is gone")?;
+        let (agent_kind, session) = match &setup.session {
+            Some((kind, session, _)) => (Some(*kind), session.clone()),
+            None => (None, Text::default()),
+        };
+        let marks = agent_kind.map(|kind| mapping::marks(kind, session.as_str())).unwrap_or_default();
+        let status = Status {
+            run: setup.run.clone(),
+            label: setup.label.clone(),
+            command: setup.command.clone(),
+            cwd: setup.cwd.clone(),
+            started: setup.started,
+            leader: Some(agent),
+            supervisor: proc::id(proc::own_pid()),
+            guardian: None,
+            grade: None,
+            grade_why: Text::new("redkey did not start it"),
+            at_zero: setup.at_zero,
+            alive: 1,
+            stop: None,
+            meter: true,
+            metered: Metered::default(),
+            audit_degraded: false,
+        };
+        let started = Started {
+            run: setup.run.clone(),
+            label: setup.label.clone(),
+            command: setup.command.clone(),
+            cwd: setup.cwd.clone(),
+            supervisor: status.supervisor.unwrap_or(ProcId { pid: 0, start: 0 }),
+            guardian: None,
+            leader: Some(agent),
+            grade: None,
+            budget_ms: setup.budget,
+            caps: setup.caps.as_ref().map(ledger::recorded).unwrap_or_default(),
+            expect_ms: None,
+            at_zero: setup.at_zero,
+        };
+        let (ours, theirs) = link::pair()?;
+        let mut attendant = Self {
+            desk,
+            link: Link::new(ours)?,
+            audit,
+            agent: held,
+            leader: agent,
+            marks,
+            knowledge: agents::of(agent_kind),
+            times: setup.rules.policy.stop.into(),
+            user: setup.user.clone(),
+            status,
+            seq: 0,
+            dirty: true,
+            next_update: Duration::ZERO,
+            climb: None,
+            rungs_told: 0,
+        };
+        attendant.desk.keep_out(&[agent.pid, proc::own_pid()]);
+        attendant.record(Fact::RunStarted(Box::new(started)));
+        thread::Builder::new().name("meter".into()).spawn(move || super::run(theirs, setup))?;
+        Ok(attendant)
+    }
+
+    /// Until the agent's process is gone, and a stop under way has said how it ended.
+    pub fn run(mut self) -> Result<()> {
+        let mut gone = false;
+        loop {
+            self.wait(gone)?;
+            let now = clock::elapsed();
+            for inbound in self.desk.serve(now) {
+                self.inbound(inbound);
+            }
+            for message in self.link.pump() {
+                self.metered(message);
+            }
+            self.climbed();
+            self.update(now);
+            if !gone && self.agent.is_gone() {
+                gone = true;
+                self.link.send(&ToMeter::Ended(Ended::default()));
+            }
+            if gone && self.climb.is_none() {
+                break;
+            }
+        }
+        self.record(Fact::RunEnded { code: None, signal: None, outcome: Text::new("its process has ended") });
+        self.status.alive = 0;
+        self.dirty = true;
+        self.update(Duration::MAX);
+        self.audit.flush(FLUSH);
+        Ok(())
+    }
+
+    fn wait(&self, gone: bool) -> Result<()> {
+        let now = clock::elapsed();
+        let due = [self.desk.deadline(), self.dirty.then_some(self.next_update)];
+        let wait = due.into_iter().flatten().min().map(|at| at.saturating_sub(now));
+        let wait = wait.and_then(|wait| wait.try_into().ok());
+        let mut fds = self.desk.poll_fds();
+        if !self.link.is_gone() {
+            fds.push(PollFd::from_borrowed_fd(self.link.fd(), self.link.interest()));
+        }
+        if let Some(climb) = &self.climb {
+            fds.push(PollFd::from_borrowed_fd(climb.wake.as_fd(), PollFlags::IN));
+        }
+        if !gone {
+            fds.push(PollFd::from_borrowed_fd(self.agent.as_fd(), PollFlags::IN));
+        }
+        match poll(&mut fds, wait.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error).context("can't wait for the run's socket"),
+        }
+    }
+
+    fn inbound(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Call { conn, id, call, peer, role } => match call {
+                Call::Status(_) => self.desk.reply(conn, id, Ok(&self.status)),
+                Call::Subscribe(_) => {
+                    let snapshot = Snapshot { seq: self.seq, status: self.status.clone() };
+                    self.desk.reply(conn, id, Ok(snapshot));
+                }
+                Call::Stop(stop) => {
+                    let stop = self.asked(&stop, &peer);
+                    self.desk.reply(conn, id, Ok(stop));
+                }
+                Call::Ack(_) => self.desk.reply(conn, id, Ok(true)),
+                call => {
+                    let asked = Asked { conn, id, call, peer, role };
+                    let (conn, id) = (asked.conn, asked.id.clone());
+                    if self.link.is_gone() || !self.link.send(&ToMeter::Call(asked)) {
+                        self.desk.reply::<()>(conn, id, Err(super::no_meter()));
+                    }
+                }
+            },
+            Inbound::Gone { conn } => {
+                self.link.send(&ToMeter::Gone(conn));
+            }
+            Inbound::Refused { peer, why } => {
+                self.record(Fact::PeerRefused { uid: Some(peer.uid), pid: Some(peer.pid), why });
+            }
+        }
+    }
+
+    fn metered(&mut self, message: FromMeter) {
+        match message {
+            FromMeter::Reply(reply) => self.replied(reply),
+            FromMeter::Metered(metered) => {
+                self.status.metered = *metered;
+                self.dirty = true;
+            }
+            FromMeter::Stop(ask) => {
+                let by = Asker { by: ask.by, ..Asker::default() };
+                let id = Text::new(&format!("clock-{}", clock::now().0));
+                self.stop(id, ask.mode, by, ask.reason);
+            }
+            FromMeter::Event(raw) => {
+                if let Ok(fact) = serde_json::from_str::<Fact>(raw.0.get()) {
+                    self.record(fact);
+                }
+            }
+        }
+    }
+
+    /// An interrupt of a run that only its hook holds is obeyed when the next call has been refused.
+    fn replied(&mut self, reply: Reply) {
+        let refused = reply.result.as_ref().is_some_and(|raw| raw.0.get().contains(r#""answer":"end""#));
+        let (conn, id) = (reply.conn, reply.id.clone());
+        self.desk.reply(conn, id, reply.into_result());
+        let waits = |stop: &Stop| stop.mode == Mode::Interrupt && !stop.phase.is_final();
+        if let Some(stop) = self.status.stop.clone().filter(|stop| refused && waits(stop)) {
+            let took_us = clock::now().since(stop.at).0.max(0).unsigned_abs() * 1_000;
+            let phase = Phase::IdleAfterInterrupt;
+            let receipt = Receipt {
+                phase,
+                grade: Grade::Tracked,
+                proof: None,
+                processes: 1,
+                rung: Some(Rung::Cooperative),
+                took_us,
+                survivors: vec![],
+            };
+            self.changed(Stop { phase, receipt: Some(receipt), ..stop });
+        }
+    }
+
+    fn asked(&mut self, call: &StopCall, peer: &Peer) -> Stop {
+        let by = Asker { by: call.by.clone(), user: self.user.clone(), uid: Some(peer.uid), pid: Some(peer.pid) };
+        self.stop(call.interrupt_id.clone(), call.mode, by, call.reason.clone())
+    }
+
+    /// Begins a stop, or presses again on the one under way.
+    fn stop(&mut self, id: Text, mode: Mode, by: Asker, reason: Text) -> Stop {
+        if let Some(stop) = self.status.stop.clone() {
+            let is_same = stop.id == id;
+            let under_way = self.climb.is_some();
+            if is_same || under_way {
+                if !is_same && mode == Mode::Now {
+                    self.press();
+                }
+                return stop;
+            }
+        }
+        self.record(Fact::StopRequested { id: id.clone(), mode, by: by.clone(), reason: reason.clone() });
+        self.rungs_told = 0;
+        let stop = Stop {
+            id,
+            mode,
+            phase: Phase::Requested,
+            by,
+            reason,
+            at: clock::now(),
+            rungs: vec![],
+            alive: self.status.alive,
+            receipt: None,
+        };
+        if mode == Mode::Interrupt {
+            // The meter refuses the next call; there is nothing else to be done.
+            let rungs = vec![Lit { rung: Rung::Cooperative, after_us: 0 }];
+            self.changed(Stop { phase: Phase::Delivered, rungs, ..stop });
+        } else {
+            self.changed(stop.clone());
+            if let Err(error) = self.climb(&stop) {
+                let why = Text::new(&format!("can't hold the agent's process: {error}"));
+                self.changed(failed(stop, self.leader, why));
+            }
+        }
+        self.status.stop.clone().unwrap_or_else(|| failed_unheard(self.leader))
+    }
+
+    fn press(&mut self) {
+        if let Some(climb) = &mut self.climb {
+            // A full pipe has been pressed often enough.
+            let _ = climb.press.write(&[1]);
+        }
+    }
+
+    fn climb(&mut self, stop: &Stop) -> std::io::Result<()> {
+        let mut tracked = Tracked::open(self.leader)?.marks(self.marks.clone()).sparing(&[proc::own_pid()]);
+        let plan = Plan { cooperative: false, first: self.knowledge.first, aim: self.knowledge.aim, times: self.times };
+        let Stop { id, mode, by, reason, .. } = stop.clone();
+        let request = Request { plan, mode, id, by, reason };
+        let (tx, changes): (Sender<Stop>, Receiver<Stop>) = channel();
+        let (wake, mut waker) = UnixStream::pair()?;
+        let (press, pressed) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        press.set_nonblocking(true)?;
+        let thread = thread::Builder::new().name("ladder".into()).spawn(move || {
+            tracked.run(request, Some(pressed.as_fd()), &mut |stop| {
+                // Whoever doesn't listen any more has ended, and with it what there is to tell.
+                let _ = tx.send(stop.clone());
+                let _ = waker.write(&[1]);
+            });
+        })?;
+        self.climb = Some(Climb { changes, wake, press, thread });
+        Ok(())
+    }
+
+    /// What the ladder's thread has told.
+    fn climbed(&mut self) {
+        let Some(climb) = &mut self.climb else { return };
+        let mut bytes = [0; 64];
+        while climb.wake.read(&mut bytes).is_ok_and(|n| n > 0) {}
+        // Looked at before the last change is taken: what it said until its end is all there.
+        let is_over = climb.thread.is_finished();
+        let changes: Vec<Stop> = climb.changes.try_iter().collect();
+        for stop in changes {
+            self.changed(stop);
+        }
+        if is_over {
+            self.climb = None;
+        }
+    }
+
+    fn changed(&mut self, stop: Stop) {
+        for lit in stop.rungs.iter().skip(self.rungs_told) {
+            self.audit.record(
+                Some(&self.status.run),
+                Fact::Rung { id: stop.id.clone(), rung: lit.rung, after_us: lit.after_us },
+            );
+        }
+        self.rungs_told = self.rungs_told.max(stop.rungs.len());
+        let had = self.status.stop.as_ref().filter(|old| old.id == stop.id).and_then(|old| old.receipt.as_ref());
+        if let Some(receipt) = stop.receipt.as_ref().filter(|receipt| had.map(|had| had.phase) != Some(receipt.phase)) {
+            self.record(Fact::StopEnded { id: stop.id.clone(), receipt: receipt.clone() });
+        }
+        self.link.send(&ToMeter::Stop(stop.clone()));
+        self.status.alive = if stop.phase == Phase::VerifiedDead { 0 } else { stop.alive };
+        self.status.stop = Some(stop);
+        self.dirty = true;
+    }
+
+    fn update(&mut self, now: Duration) {
+        self.status.meter = !self.link.is_gone();
+        self.status.audit_degraded = self.audit.is_degraded();
+        if self.dirty && now >= self.next_update {
+            self.seq += 1;
+            self.dirty = false;
+            self.next_update = now.saturating_add(PAUSE);
+            let snapshot = Snapshot { seq: self.seq, status: self.status.clone() };
+            self.desk.notify_all(To::Subscribed, "update", &snapshot);
+        }
+    }
+
+    fn record(&self, fact: Fact) {
+        self.audit.record(Some(&self.status.run), fact);
+    }
+}
+
+fn failed(stop: Stop, leader: ProcId, why: Text) -> Stop {
+    let survivor = crate::control::words::Survivor { pid: leader.pid, name: proc::name(leader.pid), state: '?', why };
+    let receipt = Receipt {
+        phase: Phase::Failed,
+        grade: Grade::Tracked,
+        proof: None,
+        processes: 1,
+        rung: None,
+        took_us: 0,
+        survivors: vec![survivor],
+    };
+    Stop { phase: Phase::Failed, receipt: Some(receipt), ..stop }
+}
+
+fn failed_unheard(leader: ProcId) -> Stop {
+    let stop = Stop {
+        id: Text::default(),
+        mode: Mode::Ladder,
+        phase: Phase::Failed,
+        by: Asker::default(),
+        reason: Text::default(),
+        at: Stamp::default(),
+        rungs: vec![],
+        alive: 1,
+        receipt: None,
+    };
+    failed(stop, leader, Text::new("the stop was not begun"))
+}
+
+/// Opens the desk of an attended run; `None`: somebody attends it already.
+pub fn open(dir: &crate::control::dir::RunDir, name: &str) -> Result<Option<Desk>> {
+    match Desk::open(dir, name, desk::welcome(name)) {
+        Ok(desk) => Ok(Some(desk)),
+        Err(desk::DeskError::InUse { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is told on the command line of `redkey attend`.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub agent: Agent,
+    pub session: Text,
+    pub transcript: Option<PathBuf>,
+    pub pid: u32,
+}

@@ -1,0 +1,341 @@
+//! The meter of a run: finds its sessions, reads them, charges its clock, and decides what the clock decides.
+//!
+//! - [`decide`], [`total`], [`suspects`] — pure: warnings and zero; several sessions on one clock; calls that went past
+//!   the hook. [`core`] puts them together, without IO.
+//! - [`sessions`], [`stream`], [`ledger`] — where the sessions are, the file of a run without any, and what the record
+//!   says that a run was given.
+//!
+//! - [`attend`] — a meter with a socket, for a run that redkey did not start.
+//!
+//! [`run`] is the process: it ends when its supervisor closes the link. Whatever fails here is told and never stops the
+//! run: without a meter there is no clock, but the key still works.
+
+pub mod attend;
+pub mod core;
+pub mod decide;
+pub mod ledger;
+pub mod sessions;
+pub mod stream;
+mod suspects;
+#[cfg(test)]
+mod tests;
+pub mod total;
+
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use self::core::{Config, Core};
+use self::sessions::Sessions;
+use self::stream::{Stream, Told};
+use super::audit;
+use super::link::{self, Ended, FromMeter, ToMeter};
+use super::protocol::{Metered, RpcError, code};
+use super::words::{AtZero, ProcId};
+use crate::clock;
+use crate::domain::event::{Agent, Outcome, RunId};
+use crate::domain::policy::Caps;
+use crate::domain::price::Prices;
+use crate::domain::rules::Rules;
+use crate::domain::text::Text;
+use crate::domain::time::{Span, Stamp};
+use crate::engine::Msg;
+use crate::sources::Env;
+
+/// Numbers go out at most so often.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The clock is looked at so often while it runs.
+const TICK: Duration = Duration::from_millis(250);
+/// And so often while it stands.
+const IDLE: Duration = Duration::from_secs(5);
+/// A command in which no agent was recognised for so long is a run of its own; one that looks like an agent has longer.
+const UNKNOWN_AFTER: Span = Span(3_000);
+const AGENT_AFTER: Span = Span(30_000);
+/// Messages that wait.
+const WAITING: usize = 64;
+
+/// What a meter needs.
+pub struct MeterSetup {
+    pub rules: Arc<Rules>,
+    pub prices: Arc<Prices>,
+    pub env: Env,
+    /// redkey's state directory: the record, and the streams.
+    pub state: PathBuf,
+    /// The name of the run's socket.
+    pub run: Text,
+    /// The process below which the run's processes are: its supervisor. `None`: redkey did not start it.
+    pub root: Option<ProcId>,
+    /// The session, where it is known: of a run that only its hook holds. With its transcript, where the hook says it.
+    pub session: Option<(Agent, Text, Option<PathBuf>)>,
+    /// What the command looks like.
+    pub agent: Option<Agent>,
+    pub command: Text,
+    pub cwd: Text,
+    pub label: Text,
+    pub budget: Option<Span>,
+    pub caps: Option<Caps>,
+    pub at_zero: AtZero,
+    pub started: Stamp,
+    /// The name of the user whose run this is.
+    pub user: Text,
+}
+
+/// Runs until the other end of `link` is closed. To be called in a process (or a thread) of its own.
+pub fn run(link: UnixStream, setup: MeterSetup) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let (sender, receiver) = link::split::<FromMeter, ToMeter>(link)?;
+    let (tx, inbox) = mpsc::channel(WAITING);
+    let closed = tx.clone();
+    receiver.spawn(move |message| closed.blocking_send(Inbox::Told(message)).is_ok())?;
+    let result = runtime.block_on(async { Meter::new(setup, sender, tx).run(inbox).await });
+    runtime.shutdown_background();
+    result
+}
+
+/// What wakes the meter.
+pub(in crate::control) enum Inbox {
+    Told(ToMeter),
+    /// From a reader, whose sources have numbers of its own. `own`: whatever is in there belongs to the run.
+    Read {
+        reader: u32,
+        own: bool,
+        msgs: Vec<Msg>,
+    },
+}
+
+struct Meter {
+    core: Core,
+    sessions: Sessions,
+    stream: Stream,
+    told: Told,
+    is_agent: bool,
+    /// The session that stands for a run without any.
+    pseudo: RunId,
+    supervised: bool,
+    log: PathBuf,
+    sender: link::Sender<FromMeter>,
+    last: Option<Metered>,
+    gone: bool,
+}
+
+impl Meter {
+    fn new(setup: MeterSetup, sender: link::Sender<FromMeter>, tx: mpsc::Sender<Inbox>) -> Self {
+        let config = Config {
+            run: setup.run.clone(),
+            cwd: setup.cwd.clone(),
+            at_zero: setup.at_zero,
+            hooked: setup.session.is_some(),
+            budget: setup.budget,
+            caps: setup.caps,
+            started: setup.started,
+            user: setup.user.clone(),
+            salt: salt(),
+        };
+        let told = Told {
+            command: setup.command.clone(),
+            cwd: setup.cwd.clone(),
+            label: setup.label.clone(),
+            budget: setup.budget,
+            started: setup.started,
+        };
+        let mut meter = Self {
+            core: Core::new(config, setup.rules.clone(), setup.prices.clone()),
+            stream: Stream::new(&setup.state, setup.run.as_str()),
+            told,
+            is_agent: setup.agent.is_some(),
+            pseudo: RunId::new(Agent::Native, setup.run.as_str()),
+            supervised: setup.session.is_none(),
+            log: setup.state.join("audit.jsonl"),
+            sender,
+            last: None,
+            gone: false,
+            sessions: Sessions::new(setup.env.clone(), setup.root, tx),
+        };
+        match &setup.session {
+            Some((agent, id, transcript)) => {
+                let id = RunId::new(*agent, id.as_str());
+                meter.attach(id.clone());
+                meter.sessions.know(id, transcript.clone());
+            }
+            None => {
+                let run = setup.run.as_str();
+                let files = [stream::events(&setup.state, run), stream::output(&setup.state, run)];
+                meter.sessions.read(files.into(), true);
+            }
+        }
+        meter
+    }
+
+    async fn run(mut self, mut inbox: mpsc::Receiver<Inbox>) -> Result<()> {
+        let mut next_tick = tokio_now();
+        let mut next_send = tokio_now();
+        let mut dirty = true;
+        while !self.gone {
+            let wake = if dirty { next_send.min(next_tick) } else { next_tick };
+            tokio::select! {
+                biased;
+                message = inbox.recv() => match message {
+                    Some(message) => {
+                        self.take(message);
+                        dirty = true;
+                    }
+                    None => break,
+                },
+                () = sleep_until(wake) => {}
+            }
+            let now = clock::now();
+            if tokio_now() >= next_tick {
+                self.tick(now);
+                next_tick = tokio_now() + self.pause(now);
+                dirty = true;
+            }
+            self.say();
+            if dirty && tokio_now() >= next_send {
+                self.tell(now);
+                dirty = false;
+                next_send = tokio_now() + PAUSE;
+            }
+        }
+        self.end("the supervisor is gone", Outcome::Interrupted);
+        Ok(())
+    }
+
+    /// How long nothing has to be looked at.
+    fn pause(&self, now: Stamp) -> Duration {
+        let gate = self.core.next_due().map(|at| span(at.since(now)));
+        let usual = if self.core.is_moving(now) { TICK } else { IDLE };
+        let look = self.sessions.next_look().saturating_sub(clock::elapsed());
+        let unknown = if self.is_unknown() { TICK } else { IDLE };
+        [Some(usual), Some(look), Some(unknown), gate].into_iter().flatten().min().unwrap_or(IDLE).max(PAUSE)
+    }
+
+    fn take(&mut self, message: Inbox) {
+        let now = clock::now();
+        match message {
+            Inbox::Told(ToMeter::Ended(ended)) => {
+                let (outcome, reason) = outcome(ended);
+                // One last look: what was short had no time to be recognised.
+                self.look(now);
+                if self.is_unknown() {
+                    self.begin();
+                }
+                self.end(&reason, outcome);
+                self.core.told(ToMeter::Ended(ended), now);
+            }
+            Inbox::Told(message) => self.core.told(message, now),
+            Inbox::Read { reader, own, msgs } => {
+                for msg in msgs {
+                    if let (Msg::Events { events, .. }, true) = (&msg, own) {
+                        events.iter().for_each(|(event, _)| self.attach(event.run.clone()));
+                    }
+                    if let Some(msg) = sessions::renumbered(msg, reader) {
+                        self.core.read(msg, now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Stamp) {
+        self.look(now);
+        let patience = if self.is_agent { AGENT_AFTER } else { UNKNOWN_AFTER };
+        if self.is_unknown() && now.since(self.told.started) >= patience {
+            self.begin();
+        }
+        if self.core.sessions().contains(&self.pseudo) {
+            // A full disk must not stop the clock.
+            let _ = self.stream.beat(now);
+        }
+        self.core.tick(now);
+    }
+
+    /// Sessions that have come up.
+    fn look(&mut self, now: Stamp) {
+        for id in self.sessions.look(now) {
+            if self.core.sessions().contains(&self.pseudo) && id != self.pseudo {
+                let pseudo = self.pseudo.clone();
+                self.core.detach(&pseudo);
+                let _ = self.stream.end(now, Outcome::Finished, &format!("it is {id}"));
+            }
+            self.attach(id);
+        }
+    }
+
+    fn attach(&mut self, id: RunId) {
+        if self.core.sessions().contains(&id) || (id == self.pseudo && self.sessions.any_known()) {
+            return;
+        }
+        // What was recorded before this run began; what it is given itself it knows.
+        let records = audit::read(&self.log).map(|log| log.records).unwrap_or_default();
+        let before: Vec<_> = records.into_iter().filter(|record| record.at < self.told.started).collect();
+        let given = audit::budget_of(&before, &id.to_string());
+        self.core.attach(id, given.budget, given.granted);
+    }
+
+    /// Nothing is known of what runs here.
+    fn is_unknown(&self) -> bool {
+        self.supervised && self.core.sessions().is_empty() && !self.stream.is_told()
+    }
+
+    fn begin(&mut self) {
+        let told = self.told.clone();
+        // Where it can't be written no screen lists it; its clock runs all the same once it can.
+        let _ = self.stream.start(&told);
+    }
+
+    fn end(&mut self, reason: &str, outcome: Outcome) {
+        let _ = self.stream.end(clock::now(), outcome, reason);
+    }
+
+    /// Sends what was decided.
+    fn say(&mut self) {
+        for line in std::mem::take(&mut self.core.lines) {
+            let _ = self.stream.append(&line);
+        }
+        for message in self.core.take() {
+            self.gone |= self.sender.send(&message).is_err();
+        }
+    }
+
+    fn tell(&mut self, now: Stamp) {
+        let metered = self.core.metered(now);
+        if self.last.as_ref() != Some(&metered) {
+            self.gone |= self.sender.send(&FromMeter::Metered(Box::new(metered.clone()))).is_err();
+            self.last = Some(metered);
+        }
+    }
+}
+
+fn outcome(ended: Ended) -> (Outcome, String) {
+    match (ended.code, ended.signal) {
+        (Some(0), _) => (Outcome::Finished, "exit code 0".into()),
+        (Some(code), _) => (Outcome::Failed, format!("exit code {code}")),
+        (None, Some(signal)) => (Outcome::Interrupted, format!("signal {signal}")),
+        (None, None) => (Outcome::Finished, String::new()),
+    }
+}
+
+fn span(span: Span) -> Duration {
+    Duration::from_millis(u64::try_from(span.0).unwrap_or(0))
+}
+
+/// A number that nobody outside can know.
+fn salt() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the loop's own timers")]
+fn tokio_now() -> Instant {
+    Instant::now()
+}
+
+/// The answer to calls that only a meter can answer, where there is none.
+pub fn no_meter() -> RpcError {
+    RpcError { code: code::NO_METER, message: Text::new("the run's meter isn't there; the key works without it") }
+}

@@ -1,0 +1,107 @@
+//! What holds a run's processes together beside the supervisor: a cgroup, where one may be made.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use crate::domain::text::Text;
+
+/// How a run is to be contained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Contain {
+    /// A cgroup where one can be made, else the supervisor alone
+    #[default]
+    Auto,
+    /// The supervisor alone: it inherits whatever loses its parent
+    Subreaper,
+    /// A cgroup of its own; an error where none can be made
+    Cgroup,
+    /// A pid namespace of its own: nothing inside can see, signal or outlive what is outside
+    Pidns,
+}
+
+/// A cgroup (version 2) made for one run. Its files are opened before the run starts, so that killing needs no more.
+pub struct Cgroup {
+    path: PathBuf,
+    procs: File,
+    kill: File,
+    events: File,
+}
+
+impl Cgroup {
+    /// Makes one below our own. The error says, for a person, why there is none.
+    pub fn make(name: &str) -> Result<Self, Text> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let parent = own_directory(&mounts, &own).ok_or_else(|| Text::new("no cgroup v2 is mounted"))?;
+        let path = parent.join(format!("redkey-{name}"));
+        let why = |what: &str, error: io::Error| Text::new(&format!("{what} {}: {error}", path.display()));
+        fs::create_dir(&path).map_err(|e| why("cannot make", e))?;
+        Self::open(&path).map_err(|e| {
+            let _ = fs::remove_dir(&path); // the reason for which it can't be used is told
+            why("cannot use", e)
+        })
+    }
+
+    fn open(path: &Path) -> io::Result<Self> {
+        let write = |name: &str| File::options().write(true).open(path.join(name));
+        Ok(Self {
+            path: path.to_owned(),
+            procs: write("cgroup.procs")?,
+            kill: write("cgroup.kill")?,
+            events: File::open(path.join("cgroup.events"))?,
+        })
+    }
+
+    /// Where a process writes `0` to enter.
+    pub fn entrance(&self) -> BorrowedFd<'_> {
+        self.procs.as_fd()
+    }
+
+    /// Kills everything in it at once, forks in flight included.
+    pub fn kill(&self) -> io::Result<()> {
+        (&self.kill).write_all(b"1")
+    }
+
+    /// Is anything in it alive?
+    pub fn is_populated(&self) -> io::Result<bool> {
+        let mut text = String::new();
+        (&self.events).rewind()?;
+        (&self.events).read_to_string(&mut text)?;
+        Ok(!text.lines().any(|line| line.trim() == "populated 0"))
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // A survivor keeps it; the receipt names that.
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// The directory of our own cgroup, from `/proc/self/mountinfo` and `/proc/self/cgroup`.
+fn own_directory(mounts: &str, own: &str) -> Option<PathBuf> {
+    let mount = mounts.lines().find_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        let mut fields = before.split(' ');
+        let (root, point) = (fields.nth(3)?, fields.next()?);
+        (after.starts_with("cgroup2 ") && root == "/").then_some(point)
+    })?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Some(Path::new(mount).join(path.trim_start_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_directory_is_found_below_the_mount() {
+        let mounts =
+            "24 30 0:22 / /proc rw - proc proc rw\n35 30 0:31 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw";
+        assert_eq!(own_directory(mounts, "0::/user.slice/a\n"), Some("/sys/fs/cgroup/user.slice/a".into()));
+        assert_eq!(own_directory(mounts, "4:memory:/x\n"), None);
+        assert_eq!(own_directory("24 30 0:22 / /proc rw - proc proc rw", "0::/a"), None);
+    }
+}

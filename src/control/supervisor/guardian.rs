@@ -1,0 +1,167 @@
+//! The guardian: the process that the user's shell started. It waits, passes signals on, ends as the agent ended, and
+//! if the supervisor is killed, ends what the supervisor held.
+//!
+//! It has one thread. Whatever loses its parent below it and the supervisor becomes its child.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, Signal};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+
+use super::signals::Signals;
+use super::wire::{End, FromGuardian, ToGuardian};
+use crate::clock;
+use crate::control::audit::{AuditSink, Fact, Lost, Pipe};
+use crate::control::link::Link;
+use crate::control::proc::{self, Children, Reaped};
+use crate::control::words::{Phase, Survivor};
+use crate::domain::text::Text;
+
+/// Exit codes of `redkey run` that aren't the agent's.
+pub mod code {
+    /// redkey stopped the run, and it is proven.
+    pub const STOPPED: u8 = 124;
+    /// redkey tried to stop the run, and something is left.
+    pub const STOP_FAILED: u8 = 123;
+    /// redkey itself failed.
+    pub const BROKEN: u8 = 125;
+    pub const NOT_EXECUTABLE: u8 = 126;
+    pub const NOT_FOUND: u8 = 127;
+}
+
+/// Between two rounds of killing what a lost supervisor left.
+const ROUND: Duration = Duration::from_millis(5);
+/// So long after the supervisor was lost, what is left is named.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// How the guardian's part of a run ended.
+pub enum Verdict {
+    Ended(End),
+    CannotStart {
+        code: u8,
+        why: Text,
+    },
+    /// The supervisor was killed. What was left is gone, or is named.
+    SupervisorLost {
+        survivors: Vec<Survivor>,
+    },
+}
+
+pub struct Guardian {
+    pub run: Text,
+    pub supervisor: Pid,
+    /// The meter, and the relay if there is one: they are no part of the run.
+    pub helpers: Vec<u32>,
+    pub link: Link<FromGuardian, ToGuardian>,
+    pub audit: Pipe,
+    pub children: Children,
+}
+
+impl Guardian {
+    /// Waits until the run is over.
+    pub fn wait(&mut self) -> Result<Verdict> {
+        let mut signals = Signals::open(&[SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
+        loop {
+            let mut fds = [
+                PollFd::from_borrowed_fd(signals.fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.link.fd(), self.link.interest()),
+            ];
+            super::poll(&mut fds, None)?;
+            for arrived in signals.arrived() {
+                self.pass_on(arrived.signal, arrived.sender);
+            }
+            for message in self.link.pump() {
+                match message {
+                    ToGuardian::Started(_) => {}
+                    ToGuardian::CannotStart { code, why } => return Ok(Verdict::CannotStart { code, why }),
+                    // As if the terminal had stopped us all: the shell takes over, and `fg` continues the group.
+                    ToGuardian::Suspended => rustix::process::kill_process(own_pid(), Signal::STOP)?,
+                    ToGuardian::Ended(end) => return Ok(Verdict::Ended(end)),
+                }
+            }
+            if self.link.is_gone() {
+                return Ok(Verdict::SupervisorLost { survivors: self.end_orphans() });
+            }
+            self.reap();
+        }
+    }
+
+    /// Closes our end of the audit pipe, by which the meter knows that everything has been said; waits at most so long
+    /// until it has ended.
+    pub fn let_meter_finish(self, patience: Option<Duration>) {
+        let Self { children, helpers, audit, .. } = self;
+        drop(audit);
+        let until = clock::elapsed() + patience.unwrap_or_default();
+        while clock::elapsed() < until {
+            while proc::reap_all(&mut |_, _| {}).is_ok_and(Reaped::is_cut_short) {}
+            let left = children.list().unwrap_or_default();
+            if !helpers.iter().any(|helper| left.contains(helper)) {
+                break;
+            }
+            let _ = super::poll(&mut [], Some(ROUND));
+        }
+    }
+
+    /// A key of the terminal reaches the agent by itself; what a process sent to `redkey run` is passed on.
+    fn pass_on(&mut self, signal: i32, sender: Option<i32>) {
+        let is_ours = sender.is_some_and(|pid| pid == self.supervisor.as_raw_nonzero().get());
+        if signal != SIGCHLD && sender.is_some() && !is_ours {
+            self.link.send(&FromGuardian::Signal(signal));
+        }
+    }
+
+    fn reap(&mut self) {
+        // Whatever it was: who is left is asked of the kernel.
+        while proc::reap_all(&mut |_, _| {}).is_ok_and(Reaped::is_cut_short) {}
+    }
+
+    /// The supervisor is gone, so everything it held is our child now, or will be.
+    fn end_orphans(&mut self) -> Vec<Survivor> {
+        // It may be stuck rather than dead: one that closed its end is not a supervisor any more.
+        let _ = rustix::process::kill_process(self.supervisor, Signal::KILL);
+        let began = clock::elapsed();
+        loop {
+            proc::kill_round(own_id(), &self.children, &self.helpers);
+            self.reap();
+            let left: Vec<u32> =
+                self.children.list().unwrap_or_default().into_iter().filter(|p| !self.helpers.contains(p)).collect();
+            let late = clock::elapsed() - began > GIVE_UP;
+            if left.is_empty() || late {
+                let mut survivors = if left.is_empty() { vec![] } else { proc::survivors(own_id()) };
+                survivors.retain(|s| !self.helpers.contains(&s.pid));
+                self.audit.record(Some(&self.run), Fact::SupervisorLost { who: Lost::Supervisor });
+                if !survivors.is_empty() {
+                    self.audit.record(Some(&self.run), Fact::Orphaned { survivors: survivors.clone() });
+                }
+                return survivors;
+            }
+            let _ = super::poll(&mut [], Some(ROUND));
+        }
+    }
+}
+
+fn own_pid() -> Pid {
+    rustix::process::getpid()
+}
+
+fn own_id() -> u32 {
+    std::process::id()
+}
+
+/// The exit code for an end, or the signal by which the agent ended, so that we can end by it too.
+pub fn exit_of(verdict: &Verdict) -> Result<u8, i32> {
+    match verdict {
+        Verdict::CannotStart { code, .. } => Ok(*code),
+        Verdict::SupervisorLost { survivors } if survivors.is_empty() => Ok(code::STOPPED),
+        Verdict::SupervisorLost { .. } => Ok(code::STOP_FAILED),
+        Verdict::Ended(end) => match (&end.stop, end.code, end.signal) {
+            (Some(stop), ..) if stop.phase == Phase::VerifiedDead => Ok(code::STOPPED),
+            (Some(stop), ..) if stop.phase == Phase::Failed => Ok(code::STOP_FAILED),
+            (_, Some(code), _) => Ok(code as u8),
+            (_, None, Some(signal)) => Err(signal),
+            _ => Ok(code::BROKEN),
+        },
+    }
+}

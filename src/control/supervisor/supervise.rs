@@ -1,0 +1,573 @@
+//! The supervisor: one thread, one poll loop, between the agent and everybody who has a say about it.
+//!
+//! It is the parent of the agent and inherits whatever below it loses its parent, so the kernel's "no children" is the
+//! proof that the run is over. It reads nothing of what the agent says; that is the meter's, which may die without harm.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, Signal};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
+
+use super::contain::Cgroup;
+use super::signals::{Arrived, Signals};
+use super::wire::{End, FromGuardian, FromRelay, ToGuardian, ToRelay};
+use crate::clock;
+use crate::control::agents::Knowledge;
+use crate::control::audit::{AuditSink, Fact, Lost, Pipe};
+use crate::control::desk::{Desk, Inbound, To};
+use crate::control::ladder::{Aim, Do, Input, Ladder, Plan};
+use crate::control::link::{Asked, Ended, FromMeter, Link, ToMeter};
+use crate::control::peer::Peer;
+use crate::control::proc::{self, Children, Held, Reaped, Status as Change};
+use crate::control::protocol::{Call, Interrupt, Role, RpcError, Snapshot, Status, StopCall, code};
+use crate::control::words::{Asker, Grade, Mode, Phase, ProcId, Proof, Rung, Stop, Survivor, Times};
+use crate::domain::text::Text;
+
+/// Between two rounds of KILL, at first and at most.
+const ROUND: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+/// Counting may take so much of the time of a stop: it waits this many times what it took last.
+const COUNT_REST: u32 = 8;
+/// When the run is over, answers still on their way may take so long.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// What the supervisor is given when it begins.
+pub struct Seat {
+    pub run: Text,
+    pub agent: &'static Knowledge,
+    pub times: Times,
+    /// Processes that the agent leaves behind are ended; else they are waited for.
+    pub end_leftovers: bool,
+    pub guardian_pid: Pid,
+    pub desk: Desk,
+    pub meter: Link<ToMeter, FromMeter>,
+    pub relay: Option<Link<ToRelay, FromRelay>>,
+    /// The agent can be asked through the relay.
+    pub asks_by_relay: bool,
+    pub cgroup: Option<Cgroup>,
+    pub audit: Pipe,
+    pub children: Children,
+    pub status: Status,
+    pub leader: Pid,
+}
+
+pub struct Supervisor {
+    seat: Seat,
+    guardian: Link<ToGuardian, FromGuardian>,
+    signals: Signals,
+    me: ProcId,
+    /// How the agent's own process ended.
+    ended: Option<Ended>,
+    ladder: Option<Ladder>,
+    /// The stop is redkey's own tidying after an agent that ended by itself.
+    tidying: bool,
+    left_behind: Vec<Text>,
+    /// Kill rounds: when the next is due, and the pause after it.
+    round: Option<(Duration, Duration)>,
+    count_at: Duration,
+    rungs_told: usize,
+    final_told: bool,
+    seq: u64,
+    dirty: bool,
+    over: Option<Duration>,
+}
+
+impl Supervisor {
+    /// Takes its seat: the agent has just been started and is our child.
+    pub fn new(seat: Seat, guardian: Link<ToGuardian, FromGuardian>) -> Result<Self> {
+        let caught = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU];
+        let signals = Signals::open(&caught)?;
+        let me = proc::id(std::process::id()).unwrap_or(ProcId { pid: std::process::id(), start: 0 });
+        Ok(Self {
+            seat,
+            guardian,
+            signals,
+            me,
+            ended: None,
+            ladder: None,
+            tidying: false,
+            left_behind: vec![],
+            round: None,
+            count_at: Duration::ZERO,
+            rungs_told: 0,
+            final_told: false,
+            seq: 0,
+            dirty: true,
+            over: None,
+        })
+    }
+
+    /// Runs until nothing of the run is left and everybody has been told.
+    pub fn run(mut self) -> Result<()> {
+        loop {
+            let now = clock::elapsed();
+            // In this order: a child that ends in between is told by the next signal.
+            let arrived = self.signals.arrived();
+            self.reap(now);
+            self.work(arrived, now);
+            self.tell(now);
+            if self.over.is_some_and(|over| now >= over + LINGER || self.seat.desk.is_flushed()) {
+                return Ok(());
+            }
+            self.wait(now)?;
+        }
+    }
+
+    fn wait(&mut self, now: Duration) -> Result<()> {
+        let times = [
+            self.seat.desk.deadline(),
+            self.ladder.as_ref().and_then(Ladder::deadline),
+            self.round.map(|(at, _)| at),
+            self.counts().then_some(self.count_at),
+            self.over.map(|over| over + LINGER),
+        ];
+        let timeout = times.into_iter().flatten().min().map(|at| at.saturating_sub(now));
+        let mut fds = self.seat.desk.poll_fds();
+        fds.push(PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN));
+        for (fd, interest, gone) in [
+            (self.guardian.fd(), self.guardian.interest(), self.guardian.is_gone()),
+            (self.seat.meter.fd(), self.seat.meter.interest(), self.seat.meter.is_gone()),
+        ] {
+            if !gone {
+                fds.push(PollFd::from_borrowed_fd(fd, interest));
+            }
+        }
+        if let Some(relay) = self.seat.relay.as_ref().filter(|r| !r.is_gone()) {
+            fds.push(PollFd::from_borrowed_fd(relay.fd(), relay.interest()));
+        }
+        super::poll(&mut fds, timeout)?;
+        Ok(())
+    }
+
+    fn work(&mut self, arrived: Vec<Arrived>, now: Duration) {
+        for arrived in arrived {
+            if arrived.signal == SIGTERM {
+                self.told_to_end(arrived.sender, now);
+            }
+        }
+        for FromGuardian::Signal(signal) in self.guardian.pump() {
+            self.pass_on(signal);
+        }
+        for message in self.seat.meter.pump() {
+            self.from_meter(message, now);
+        }
+        for word in self.seat.relay.iter_mut().flat_map(Link::pump).collect::<Vec<_>>() {
+            let input = match word {
+                FromRelay::Acknowledged => Input::Acknowledged,
+                FromRelay::Idle => Input::Idle,
+            };
+            self.climb(input, now);
+        }
+        for inbound in self.seat.desk.serve(now) {
+            self.inbound(inbound, now);
+        }
+        if self.counts() && now >= self.count_at {
+            self.count(now);
+        }
+        self.climb(Input::Tick, now);
+        if self.round.is_some_and(|(at, _)| now >= at) {
+            self.kill_round(now);
+        }
+    }
+
+    // What ends.
+
+    fn reap(&mut self, now: Duration) {
+        let leader = self.seat.leader.as_raw_nonzero().get() as u32;
+        let (mut reaped, mut suspended) = (0, false);
+        let mut ended = None;
+        let state = proc::reap_all(&mut |pid, change: Change| match change {
+            Change::Exited(code) if pid == leader => ended = Some(Ended { code: Some(code), signal: None }),
+            Change::Killed(signal) if pid == leader => ended = Some(Ended { code: None, signal: Some(signal) }),
+            Change::Exited(_) | Change::Killed(_) => reaped += 1,
+            Change::Stopped(_) if pid == leader => suspended = true,
+            Change::Stopped(_) | Change::Continued => {}
+        });
+        if suspended && self.ladder.is_none() {
+            self.guardian.send(&ToGuardian::Suspended);
+        }
+        if let Some(ended) = ended {
+            self.ended = Some(ended);
+            self.seat.meter.send(&ToMeter::Ended(ended));
+            self.dirty = true;
+        }
+        if (reaped > 0 || ended.is_some()) && self.ladder.is_some() {
+            self.count_at = self.count_at.min(now);
+            if let Some((at, pause)) = &mut self.round {
+                // What was below the dead is ours now.
+                (*at, *pause) = ((*at).min(now), ROUND.0);
+            }
+        }
+        if matches!(state, Ok(Reaped::NoChildren)) {
+            self.nothing_left(now);
+        } else if ended.is_some() {
+            self.left_alone(now);
+        }
+    }
+
+    /// The agent has gone and something of it has stayed.
+    fn left_alone(&mut self, now: Duration) {
+        if self.ladder.is_some() {
+            return self.count(now);
+        }
+        self.left_behind = proc::descendants(self.me.pid)
+            .iter()
+            .filter(|s| s.state != 'Z')
+            .map(|s| Text::new(&format!("{} ({})", s.name, s.pid)))
+            .collect();
+        if !self.seat.end_leftovers {
+            return;
+        }
+        self.tidying = true;
+        let plan = Plan {
+            cooperative: false,
+            first: Rung::Term,
+            aim: Aim::All,
+            times: Times { term: self.seat.times.orphans, ..self.seat.times },
+        };
+        let by = Asker { by: Text::new("end of the run"), ..Asker::default() };
+        self.begin(Text::new("leftovers"), Mode::Ladder, by, Text::default(), plan, now);
+    }
+
+    /// The kernel says that we have no children. In a cgroup, it has to be empty as well.
+    fn nothing_left(&mut self, now: Duration) {
+        if self.over.is_some() || self.ended.is_none() {
+            return;
+        }
+        let proof = match &self.seat.cgroup {
+            Some(cgroup) => match cgroup.is_populated() {
+                Ok(false) => Proof::CgroupEmpty,
+                // Somebody outside put a process of theirs there, or it can't be read: that is no proof.
+                Ok(true) | Err(_) => {
+                    self.round.get_or_insert((now, ROUND.0));
+                    return;
+                }
+            },
+            None if self.seat.status.grade == Some(Grade::Pidns) => Proof::NamespaceGone,
+            None => Proof::NoChildren,
+        };
+        self.round = None;
+        self.seat.status.alive = 0;
+        self.climb(Input::Gone(proof), now);
+        self.over = Some(now);
+        self.dirty = true;
+    }
+
+    // What is asked.
+
+    fn told_to_end(&mut self, sender: Option<i32>, now: Duration) {
+        let orphaned = rustix::process::getppid() != Some(self.seat.guardian_pid);
+        if orphaned {
+            self.seat.audit.record(Some(&self.seat.run), Fact::SupervisorLost { who: Lost::Guardian });
+        }
+        let (mode, by) = if orphaned { (Mode::Now, "guardian lost") } else { (Mode::Ladder, "signal TERM") };
+        let by = Asker { by: Text::new(by), pid: sender.map(|p| p as u32), ..Asker::default() };
+        let id = Text::new(&format!("term-{}", clock::now().0));
+        self.stop(id, mode, by, Text::default(), now);
+    }
+
+    fn pass_on(&self, signal: i32) {
+        if self.ended.is_none()
+            && let Some(signal) = Signal::from_named_raw(signal)
+        {
+            // The agent is our unreaped child, so the number is its own. It may be dead already.
+            let _ = rustix::process::kill_process(self.seat.leader, signal);
+        }
+    }
+
+    fn from_meter(&mut self, message: FromMeter, now: Duration) {
+        match message {
+            FromMeter::Reply(reply) => {
+                let (conn, id) = (reply.conn, reply.id.clone());
+                self.seat.desk.reply(conn, id, reply.into_result());
+            }
+            FromMeter::Metered(metered) => {
+                self.seat.status.metered = *metered;
+                self.dirty = true;
+            }
+            FromMeter::Stop(ask) => {
+                let id = Text::new(&format!("{}-{}", ask.by, clock::now().0));
+                self.stop(id, ask.mode, Asker { by: ask.by, ..Asker::default() }, ask.reason, now);
+            }
+            FromMeter::Event(_) => {}
+        }
+    }
+
+    fn inbound(&mut self, inbound: Inbound, now: Duration) {
+        match inbound {
+            Inbound::Call { conn, id, call, peer, role } => match call {
+                Call::Status(_) => {
+                    self.refresh_alive();
+                    let status = self.seat.status.clone();
+                    self.seat.desk.reply(conn, id, Ok(status));
+                }
+                Call::Subscribe(_) => {
+                    self.refresh_alive();
+                    let snapshot = Snapshot { seq: self.seq, status: self.seat.status.clone() };
+                    self.seat.desk.reply(conn, id, Ok(snapshot));
+                }
+                Call::Stop(call) => {
+                    let stop = self.stop_call(call, &peer, now);
+                    self.seat.desk.reply(conn, id, stop);
+                }
+                Call::Ack(ack) => {
+                    if self.stop_id() == Some(&ack.interrupt_id) {
+                        self.climb(if ack.idle { Input::Idle } else { Input::Acknowledged }, now);
+                    }
+                    self.seat.desk.reply(conn, id, Ok(true));
+                }
+                Call::Hello(_) => {}
+                call => self.hand_to_meter(Asked { conn, id, call, peer, role }),
+            },
+            Inbound::Gone { conn } => {
+                self.seat.meter.send(&ToMeter::Gone(conn));
+            }
+            Inbound::Refused { peer, why } => {
+                let (uid, pid) = (Some(peer.uid), Some(peer.pid));
+                self.seat.audit.record(Some(&self.seat.run), Fact::PeerRefused { uid, pid, why });
+            }
+        }
+    }
+
+    fn hand_to_meter(&mut self, asked: Asked) {
+        let (conn, id) = (asked.conn, asked.id.clone());
+        if !self.seat.meter.send(&ToMeter::Call(asked)) {
+            let error = RpcError::new(code::NO_METER, "the run's meter isn't there; the key works without it");
+            self.seat.desk.reply::<bool>(conn, id, Err(error));
+        }
+    }
+
+    fn stop_id(&self) -> Option<&Text> {
+        self.ladder.as_ref().map(|l| &l.state().id)
+    }
+
+    fn stop_call(&mut self, call: StopCall, peer: &Peer, now: Duration) -> Result<Stop, RpcError> {
+        let known = self.stop_id() == Some(&call.interrupt_id);
+        if call.mode == Mode::Interrupt && !self.can_ask() && self.seat.agent.first != Rung::Int {
+            let why = "this agent can't be interrupted without ending it: it listens to nobody, and INT isn't for it";
+            return Err(RpcError::new(code::REFUSED, why));
+        }
+        if !known && self.over.is_none() {
+            let by = Asker {
+                by: if call.by.is_empty() { Text::new("socket") } else { call.by },
+                user: Text::default(),
+                uid: Some(peer.uid),
+                pid: Some(peer.pid),
+            };
+            self.stop(call.interrupt_id, call.mode, by, call.reason, now);
+        }
+        match &self.ladder {
+            Some(ladder) => Ok(ladder.state().clone()),
+            None => Err(RpcError::new(code::UNKNOWN, "the run is over: nothing of it is left")),
+        }
+    }
+
+    // The ladder.
+
+    /// Begins a stop, or presses again on the one under way.
+    fn stop(&mut self, id: Text, mode: Mode, by: Asker, reason: Text, now: Duration) {
+        if self.ladder.is_some() {
+            let again = if self.tidying && mode == Mode::Ladder { Mode::Now } else { mode };
+            return self.climb(Input::Press(again), now);
+        }
+        let plan =
+            Plan { cooperative: self.can_ask(), first: self.seat.agent.first, aim: self.aim(), times: self.seat.times };
+        self.begin(id, mode, by, reason, plan, now);
+    }
+
+    /// Somebody is there who can be asked: the agent itself, or its streams.
+    fn can_ask(&self) -> bool {
+        let streams = self.seat.asks_by_relay && self.seat.relay.as_ref().is_some_and(|r| !r.is_gone());
+        streams || self.seat.desk.in_role(Role::Run) > 0
+    }
+
+    /// In a namespace our child is its first process, which signals pass by; the agent is in its group.
+    fn aim(&self) -> Aim {
+        if self.seat.status.grade == Some(Grade::Pidns) { Aim::Group } else { self.seat.agent.aim }
+    }
+
+    fn begin(&mut self, id: Text, mode: Mode, by: Asker, reason: Text, plan: Plan, now: Duration) {
+        // For KILL at once, counting waits: it takes longer than the kill.
+        let members = if mode == Mode::Now { self.direct() } else { proc::descendants(self.me.pid).len() as u32 };
+        let grade = self.seat.status.grade.unwrap_or(Grade::Subreaper);
+        let fact = Fact::StopRequested { id: id.clone(), mode, by: by.clone(), reason: reason.clone() };
+        self.seat.audit.record(Some(&self.seat.run), fact);
+        (self.rungs_told, self.final_told) = (0, false);
+        self.ladder = Some(Ladder::new(id, mode, by, reason, plan, grade, members, clock::now(), now));
+        self.climb(Input::Press(mode), now);
+    }
+
+    fn climb(&mut self, input: Input, now: Duration) {
+        let Some(ladder) = &mut self.ladder else { return };
+        for action in ladder.step(input, now) {
+            match action {
+                Do::Ask => self.ask(),
+                Do::Signal(rung, aim) => self.signal(rung, aim),
+                Do::Kill => {
+                    self.round = Some((now, ROUND.0));
+                    self.kill_round(now);
+                }
+                Do::Tell => self.dirty = true,
+            }
+        }
+        self.name_survivors(now);
+    }
+
+    fn ask(&mut self) {
+        let Some(ladder) = &self.ladder else { return };
+        let stop = ladder.state();
+        let interrupt = Interrupt {
+            interrupt_id: stop.id.clone(),
+            reason: stop.reason.clone(),
+            deadline_ms: self.seat.times.cooperative,
+        };
+        self.seat.desk.notify_all(To::Role(Role::Run), "interrupt", &interrupt);
+        if let Some(relay) = &mut self.seat.relay {
+            relay.send(&ToRelay::Interrupt);
+        }
+    }
+
+    /// Sends a rung's signal to whom it is meant for, each held so that no other process can be hit.
+    fn signal(&mut self, rung: Rung, aim: Aim) {
+        let signal = if rung == Rung::Int { Signal::INT } else { Signal::TERM };
+        let leader = self.seat.leader.as_raw_nonzero().get() as u32;
+        let all = proc::descendants(self.me.pid);
+        let group = all.iter().find(|s| s.pid == leader).map(|s| s.pgrp);
+        let meant = all.iter().filter(|s| match aim {
+            Aim::Leader => s.pid == leader,
+            Aim::Group => Some(s.pgrp) == group,
+            Aim::All => true,
+        });
+        for stat in meant {
+            let Ok(held) = Held::open(stat.pid) else { continue };
+            if held.is_descendant_of(&self.me) {
+                // One that is dead by now, or may not be signalled, is found by the count.
+                let _ = held.signal(signal);
+                let _ = held.signal(Signal::CONT);
+            }
+        }
+    }
+
+    fn kill_round(&mut self, now: Duration) {
+        let Some((_, pause)) = self.round else { return };
+        if let Some(cgroup) = &self.seat.cgroup {
+            let _ = cgroup.kill(); // what it can't reach, the walk below does
+        }
+        let round = proc::kill_round(self.me.pid, &self.seat.children, &[]);
+        if let Some(ladder) = &mut self.ladder {
+            ladder.belong(round.sent);
+        }
+        self.round = Some((now + pause, (pause * 2).min(ROUND.1)));
+    }
+
+    /// Is a count worth its time? Only while a stop is under way and before KILL, which counts by itself.
+    fn counts(&self) -> bool {
+        self.ladder.as_ref().is_some_and(|l| !l.state().phase.is_final()) && self.over.is_none() && self.round.is_none()
+    }
+
+    fn count(&mut self, now: Duration) {
+        let began = clock::elapsed();
+        let alive = proc::descendants(self.me.pid).iter().filter(|s| s.state != 'Z').count() as u32;
+        let took = clock::elapsed().saturating_sub(began);
+        self.count_at = now + (took * COUNT_REST).max(Duration::from_millis(25));
+        self.seat.status.alive = alive;
+        self.climb(Input::Counted { alive, leader: self.ended.is_none() }, now);
+    }
+
+    fn direct(&self) -> u32 {
+        self.seat.children.list().map_or(0, |c| c.len() as u32)
+    }
+
+    fn refresh_alive(&mut self) {
+        if self.over.is_none() {
+            self.seat.status.alive = proc::descendants(self.me.pid).len() as u32;
+        }
+    }
+
+    fn name_survivors(&mut self, now: Duration) {
+        let failed = |l: &Ladder| l.state().phase == Phase::Failed && l.state().mode != Mode::Interrupt;
+        if let Some(ladder) = self.ladder.as_mut().filter(|l| failed(l))
+            && !self.final_told
+        {
+            let survivors: Vec<Survivor> = proc::survivors(self.me.pid);
+            self.seat.status.alive = survivors.len() as u32;
+            ladder.survivors(survivors, now);
+            self.dirty = true;
+            if self.ended.is_some() {
+                self.go_on_alone();
+            }
+        }
+    }
+
+    /// The agent is gone and something can't be killed. The user gets their shell back; we go on trying.
+    fn go_on_alone(&mut self) {
+        if proc::outlive_parent().is_ok() {
+            let stop = self.ladder.as_ref().map(|l| l.state().clone());
+            let ended = self.ended.unwrap_or_default();
+            self.guardian.send(&ToGuardian::Ended(End {
+                code: ended.code,
+                signal: ended.signal,
+                stop,
+                left_behind: vec![],
+            }));
+        }
+    }
+
+    // Who hears of it.
+
+    fn tell(&mut self, now: Duration) {
+        if !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        self.seat.status.meter = !self.seat.meter.is_gone();
+        self.seat.status.audit_degraded = self.seat.audit.is_degraded();
+        self.seat.status.stop = self.ladder.as_ref().map(|l| l.state().clone()).filter(|_| !self.tidying);
+        self.record_stop();
+        if let Some(stop) = &self.seat.status.stop {
+            self.seat.meter.send(&ToMeter::Stop(stop.clone()));
+        }
+        self.seq += 1;
+        let snapshot = Snapshot { seq: self.seq, status: self.seat.status.clone() };
+        self.seat.desk.notify_all(To::Subscribed, "update", &snapshot);
+        if self.over == Some(now) {
+            self.finish();
+        }
+    }
+
+    fn record_stop(&mut self) {
+        let Some(ladder) = &self.ladder else { return };
+        let stop = ladder.state();
+        let run = Some(&self.seat.run);
+        for lit in &stop.rungs[self.rungs_told.min(stop.rungs.len())..] {
+            self.seat.audit.record(run, Fact::Rung { id: stop.id.clone(), rung: lit.rung, after_us: lit.after_us });
+        }
+        self.rungs_told = stop.rungs.len();
+        let verified = stop.phase == Phase::VerifiedDead;
+        if let Some(receipt) = stop.receipt.as_ref().filter(|_| !self.final_told || verified) {
+            self.final_told = true;
+            self.seat.audit.record(run, Fact::StopEnded { id: stop.id.clone(), receipt: receipt.clone() });
+        }
+    }
+
+    fn finish(&mut self) {
+        let ended = self.ended.unwrap_or_default();
+        let end = End {
+            code: ended.code,
+            signal: ended.signal,
+            stop: self.seat.status.stop.clone(),
+            left_behind: std::mem::take(&mut self.left_behind),
+        };
+        let outcome = end
+            .stop
+            .as_ref()
+            .and_then(|s| s.receipt.as_ref())
+            .map_or_else(|| Text::new("ended by itself"), |receipt| Text::new(&receipt.words()));
+        let fact = Fact::RunEnded { code: end.code, signal: end.signal, outcome };
+        self.seat.audit.record(Some(&self.seat.run), fact);
+        self.guardian.send(&ToGuardian::Ended(end));
+        if let Some(relay) = &mut self.seat.relay {
+            relay.send(&ToRelay::Ended);
+        }
+    }
+}
