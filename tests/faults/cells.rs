@@ -4,9 +4,9 @@ use std::process::Stdio;
 
 use crate::faults;
 use crate::place;
+use crate::reuse;
 use crate::shapes::{self, Shape};
-use crate::sys;
-use crate::trial::{Bench, End, Outcome, RUNG, Stuck, broken, policy};
+use crate::trial::{self, Bench, End, Outcome, RUNG, Run, Stuck, broken, policy};
 
 /// One line of the table.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Cell {
 enum Trial {
     Now,
     Ladder,
+    /// At once, in a pid namespace of its own.
+    Contained,
     Other(fn(&mut Bench, &Shape) -> Result<Outcome, Stuck>),
 }
 
@@ -47,6 +49,21 @@ pub fn all() -> Vec<Cell> {
             cells.push(Cell { name, bound_ms: bound(shape), heavy, shape: shape.name, run });
         }
     }
+    for name in
+        ["plain", "daemon-clean", "fork-chains-20", "watchdog-pair", "zombie-leader", "all-at-once", "children-1000"]
+    {
+        if let Some(shape) = shapes::find(name) {
+            let heavy = name == "children-1000";
+            let run = Trial::Contained;
+            cells.push(Cell {
+                name: format!("{name} in a namespace"),
+                bound_ms: bound(shape),
+                heavy,
+                shape: name,
+                run,
+            });
+        }
+    }
     let mut other = |name: &str, shape, bound_ms, run| {
         cells.push(Cell { name: name.into(), bound_ms, heavy: false, shape, run: Trial::Other(run) });
     };
@@ -56,6 +73,7 @@ pub fn all() -> Vec<Cell> {
         other(&format!("kill supervisor, {shape}"), shape, 500, faults::kill_supervisor);
         other(&format!("kill guardian, {shape}"), shape, 500, faults::kill_guardian);
     }
+    other("pid reuse", "ignores", 250, reuse::innocent_lives);
     other("kill both", "setsid", 500, faults::kill_both);
     other("kill supervisor in a stop", "ignores", 500, faults::kill_supervisor_in_a_stop);
     other("kill guardian in a stop", "ignores", 500, faults::kill_guardian_in_a_stop);
@@ -80,6 +98,7 @@ impl Cell {
         let result = match self.run {
             Trial::Now => stopped(bench, shape, &["--now"]),
             Trial::Ladder => stopped(bench, shape, &[]),
+            Trial::Contained => contained(bench, shape),
             Trial::Other(run) => run(bench, shape),
         };
         result.unwrap_or_else(Outcome::of)
@@ -94,8 +113,15 @@ fn stopped(bench: &mut Bench, shape: &Shape, args: &[&str]) -> Result<Outcome, S
     Ok(bench.finish(run, outcome))
 }
 
+fn contained(bench: &mut Bench, shape: &Shape) -> Result<Outcome, Stuck> {
+    bench.contain = trial::PIDNS;
+    let outcome = stopped(bench, shape, &["--now"]);
+    bench.contain = trial::SUBREAPER;
+    outcome
+}
+
 /// A stop that must be verified, and truly so.
-pub fn verified(bench: &mut Bench, run: &crate::trial::Run, args: &[&str]) -> Result<Outcome, Stuck> {
+pub fn verified(bench: &mut Bench, run: &Run, args: &[&str]) -> Result<Outcome, Stuck> {
     let (code, _) = bench.stop(run, args)?;
     if code != 0 {
         return Err(broken(format!("redkey stop ended with {code}: {}", run.place.printed("stop"))));
@@ -106,7 +132,8 @@ pub fn verified(bench: &mut Bench, run: &crate::trial::Run, args: &[&str]) -> Re
     if place::code(status) != 124 {
         return Err(broken(format!("redkey run ended with {status}, not with 124")));
     }
-    if receipt["phase"] != "verified-dead" || receipt["proof"] != "no-children" {
+    let proof = if bench.contain == trial::PIDNS { "namespace-gone" } else { "no-children" };
+    if receipt["phase"] != "verified-dead" || receipt["proof"] != proof {
         return Err(broken(format!("an odd receipt: {receipt}")));
     }
     Ok(Outcome { end: End::Verified, took_us: Some(took) })
@@ -115,9 +142,4 @@ pub fn verified(bench: &mut Bench, run: &crate::trial::Run, args: &[&str]) -> Re
 /// A command of which nobody wants to read anything.
 pub fn quiet(command: &mut std::process::Command) {
     command.stdout(Stdio::null()).stderr(Stdio::null());
-}
-
-/// Are we root? Some faults can be made by root alone.
-pub fn is_root() -> bool {
-    sys::uid() == 0
 }

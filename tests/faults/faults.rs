@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use redkey::clock;
 
-use crate::cells::{is_root, quiet, verified};
+use crate::cells::{quiet, verified};
 use crate::look::{self, Seen};
 use crate::place::{self, limited, until};
 use crate::shapes::Shape;
@@ -37,59 +37,71 @@ fn with(
 /// Each rung within 100 ms of its time: as the receipt tells, and as the shape itself heard the signals.
 pub fn rungs_on_time(bench: &mut Bench, shape: &Shape) -> Result {
     const RUNG: u64 = 300;
-    with(bench, shape, &policy(RUNG, "10s", "stop"), |_| {}, |bench, run| {
-        let began = sys::now_us();
-        verified(bench, run, &[])?;
-        let mut worst = 0u64;
-        let rungs = run.place.json("stop")["stop"]["rungs"].clone();
-        let lit: Vec<(String, u64)> = rungs
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|lit| (lit["rung"].as_str().unwrap_or_default().to_owned(), lit["after_us"].as_u64().unwrap_or(0)))
-            .collect();
-        let names: Vec<&str> = lit.iter().map(|(name, _)| name.as_str()).collect();
-        if names != ["int", "term", "kill"] {
-            return Err(broken(format!("the rungs were {names:?}")));
-        }
-        for (at, (_, after)) in lit.iter().enumerate() {
-            worst = worst.max(after.abs_diff(at as u64 * RUNG * 1_000));
-        }
-        let heard: Vec<(i32, u64)> = run
-            .place
-            .heard()
-            .lines()
-            .filter_map(|line| line.strip_prefix("s ")?.split_once(' '))
-            .filter_map(|(signal, at)| Some((signal.parse().ok()?, at.parse().ok()?)))
-            .collect();
-        let [(libc::SIGINT, int), (libc::SIGTERM, term)] = heard[..] else {
-            return Err(broken(format!("the shape heard {heard:?}")));
-        };
-        worst = worst.max((term - int).abs_diff(RUNG * 1_000));
-        if int < began {
-            return Err(broken("a signal before the stop"));
-        }
-        Ok(Outcome { end: End::Verified, took_us: Some(worst) })
-    })
+    with(
+        bench,
+        shape,
+        &policy(RUNG, "10s", "stop"),
+        |_| {},
+        |bench, run| {
+            let began = sys::now_us();
+            verified(bench, run, &[])?;
+            let mut worst = 0u64;
+            let rungs = run.place.json("stop")["stop"]["rungs"].clone();
+            let lit: Vec<(String, u64)> = rungs
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|lit| (lit["rung"].as_str().unwrap_or_default().to_owned(), lit["after_us"].as_u64().unwrap_or(0)))
+                .collect();
+            let names: Vec<&str> = lit.iter().map(|(name, _)| name.as_str()).collect();
+            if names != ["int", "term", "kill"] {
+                return Err(broken(format!("the rungs were {names:?}")));
+            }
+            for (at, (_, after)) in lit.iter().enumerate() {
+                worst = worst.max(after.abs_diff(at as u64 * RUNG * 1_000));
+            }
+            let heard: Vec<(i32, u64)> = run
+                .place
+                .heard()
+                .lines()
+                .filter_map(|line| line.strip_prefix("s ")?.split_once(' '))
+                .filter_map(|(signal, at)| Some((signal.parse().ok()?, at.parse().ok()?)))
+                .collect();
+            let [(libc::SIGINT, int), (libc::SIGTERM, term)] = heard[..] else {
+                return Err(broken(format!("the shape heard {heard:?}")));
+            };
+            worst = worst.max((term - int).abs_diff(RUNG * 1_000));
+            if int < began {
+                return Err(broken("a signal before the stop"));
+            }
+            Ok(Outcome { end: End::Verified, took_us: Some(worst) })
+        },
+    )
 }
 
 /// A process that we may not signal: a failure with its name and the reason, never a proof.
 pub fn another_user(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &policy(RUNG, "1s", "stop"), |_| {}, |bench, run| {
-        let (code, _) = bench.stop(run, &["--now"])?;
-        let line = run.place.json("stop");
-        if code == 0 || line["stop"]["phase"] == "verified-dead" {
-            return Err(End::False(format!("somebody else's process lives: {line}")));
-        }
-        let survivors = line["stop"]["receipt"]["survivors"].clone();
-        let named = survivors.as_array().is_some_and(|list| {
-            list.iter().any(|one| run.members.iter().any(|seen| one["pid"] == seen.pid && one["why"] != ""))
-        });
-        if code != 5 || !named {
-            return Err(broken(format!("exit code {code}, and {line}")));
-        }
-        Ok(Outcome::of(End::Failed))
-    })
+    with(
+        bench,
+        shape,
+        &policy(RUNG, "1s", "stop"),
+        |_| {},
+        |bench, run| {
+            let (code, _) = bench.stop(run, &["--now"])?;
+            let line = run.place.json("stop");
+            if code == 0 || line["stop"]["phase"] == "verified-dead" {
+                return Err(End::False(format!("somebody else's process lives: {line}")));
+            }
+            let survivors = line["stop"]["receipt"]["survivors"].clone();
+            let named = survivors.as_array().is_some_and(|list| {
+                list.iter().any(|one| run.members.iter().any(|seen| one["pid"] == seen.pid && one["why"] != ""))
+            });
+            if code != 5 || !named {
+                return Err(broken(format!("exit code {code}, and {line}")));
+            }
+            Ok(Outcome::of(End::Failed))
+        },
+    )
 }
 
 /// Kills somebody and waits until nothing of the shape is left; how long that took, in microseconds.
@@ -114,52 +126,70 @@ fn audited(run: &Run, bench: &mut Bench, what: &str) -> Result<()> {
 }
 
 pub fn kill_supervisor(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        let took = until_gone(run, || sys::kill(run.supervisor, libc::SIGKILL))?;
-        bench.check_end(run)?;
-        audited(run, bench, "supervisor")?;
-        Ok(Outcome { end: End::Verified, took_us: Some(took) })
-    })
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            let took = until_gone(run, || sys::kill(run.supervisor, libc::SIGKILL))?;
+            bench.check_end(run)?;
+            audited(run, bench, "supervisor")?;
+            Ok(Outcome { end: End::Verified, took_us: Some(took) })
+        },
+    )
 }
 
 pub fn kill_guardian(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        let took = until_gone(run, || sys::kill(run.guardian, libc::SIGKILL))?;
-        bench.check_end(run)?;
-        audited(run, bench, "guardian")?;
-        Ok(Outcome { end: End::Verified, took_us: Some(took) })
-    })
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            let took = until_gone(run, || sys::kill(run.guardian, libc::SIGKILL))?;
+            bench.check_end(run)?;
+            audited(run, bench, "guardian")?;
+            Ok(Outcome { end: End::Verified, took_us: Some(took) })
+        },
+    )
 }
 
 /// Nobody is left to end the run: what matters is that nobody says it has ended.
 pub fn kill_both(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        sys::kill(run.supervisor, libc::SIGSTOP);
-        sys::kill(run.guardian, libc::SIGKILL);
-        sys::kill(run.supervisor, libc::SIGKILL);
-        bench.children.wait(run.guardian, 2_000).ok_or_else(|| broken("the guardian can't be killed"))?;
-        until(2_000, || {
-            bench.children.poll();
-            look::one(run.supervisor).is_none().then_some(())
-        })
-        .ok_or_else(|| broken("the supervisor can't be killed"))?;
-        let lives = run.members.iter().any(look::lives);
-        let (code, _) = bench.stop(run, &["--now"])?;
-        let line = run.place.json("stop");
-        let still = run.members.iter().any(look::lives);
-        if code == 0 && still {
-            return Err(End::False(format!("nobody ended it: {line}")));
-        }
-        for (name, args) in [("status", vec!["status", "--json"]), ("audit", vec!["audit", "--json"])] {
-            let pid = run.place.start(name, &args).map_err(|e| broken(e.to_string()))?;
-            bench.children.wait(pid, 5_000).ok_or_else(|| broken(format!("redkey {name} goes on")))?;
-            let told = run.place.printed(name);
-            if still && told.to_lowercase().replace(' ', "-").contains("verified-dead") {
-                return Err(End::False(format!("redkey {name}: {told}")));
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            sys::kill(run.supervisor, libc::SIGSTOP);
+            sys::kill(run.guardian, libc::SIGKILL);
+            sys::kill(run.supervisor, libc::SIGKILL);
+            bench.children.wait(run.guardian, 2_000).ok_or_else(|| broken("the guardian can't be killed"))?;
+            until(2_000, || {
+                bench.children.poll();
+                look::one(run.supervisor).is_none().then_some(())
+            })
+            .ok_or_else(|| broken("the supervisor can't be killed"))?;
+            let lives = run.members.iter().any(look::lives);
+            let (code, _) = bench.stop(run, &["--now"])?;
+            let line = run.place.json("stop");
+            let still = run.members.iter().any(look::lives);
+            if code == 0 && still {
+                return Err(End::False(format!("nobody ended it: {line}")));
             }
-        }
-        Ok(Outcome::of(if lives { End::Failed } else { End::Verified }))
-    })
+            for (name, args) in [("status", vec!["status", "--json"]), ("audit", vec!["audit", "--json"])] {
+                let pid = run.place.start(name, &args).map_err(|e| broken(e.to_string()))?;
+                bench.children.wait(pid, 5_000).ok_or_else(|| broken(format!("redkey {name} goes on")))?;
+                let told = run.place.printed(name);
+                if still && told.to_lowercase().replace(' ', "-").contains("verified-dead") {
+                    return Err(End::False(format!("redkey {name}: {told}")));
+                }
+            }
+            Ok(Outcome::of(if lives { End::Failed } else { End::Verified }))
+        },
+    )
 }
 
 /// The first rung has gone out.
@@ -169,7 +199,7 @@ fn under_way(bench: &mut Bench, run: &Run) -> Result<u32> {
     until(2_000, || {
         let log = fs::read_to_string(run.place.path("state/redkey/audit.jsonl")).unwrap_or_default();
         bench.children.poll();
-        log.contains(run.name.as_str()).then_some(()).filter(|()| log.contains("stop"))
+        log.contains("\"stop_requested\"").then_some(())
     })
     .ok_or_else(|| broken("the stop doesn't begin"))?;
     Ok(pid)
@@ -195,19 +225,26 @@ pub fn kill_guardian_in_a_stop(bench: &mut Bench, shape: &Shape) -> Result {
 
 /// The key works without its meter.
 pub fn kill_meter(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        let own = look::below(run.guardian);
-        let helpers: Vec<&Seen> = own.iter().filter(|s| s.parent == run.guardian && s.pid != run.supervisor).collect();
-        if helpers.is_empty() {
-            return Err(broken("there is no meter"));
-        }
-        helpers.iter().for_each(|seen| sys::kill(seen.pid, libc::SIGKILL));
-        sys::sleep_us(20_000);
-        if !run.members.iter().all(look::lives) {
-            return Err(broken("the run has ended with its meter"));
-        }
-        verified(bench, run, &["--now"])
-    })
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            let own = look::below(run.guardian);
+            let helpers: Vec<&Seen> =
+                own.iter().filter(|s| s.parent == run.guardian && s.pid != run.supervisor).collect();
+            if helpers.is_empty() {
+                return Err(broken("there is no meter"));
+            }
+            helpers.iter().for_each(|seen| sys::kill(seen.pid, libc::SIGKILL));
+            sys::sleep_us(20_000);
+            if !run.members.iter().all(look::lives) {
+                return Err(broken("the run has ended with its meter"));
+            }
+            verified(bench, run, &["--now"])
+        },
+    )
 }
 
 /// Several stops at once: one ladder, one result. `args`: of each.
@@ -251,38 +288,52 @@ pub fn fifty_clients(bench: &mut Bench, shape: &Shape) -> Result {
 
 /// The stop goes on without whoever asked.
 pub fn client_killed(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        let client = under_way(bench, run)?;
-        sys::kill(client, libc::SIGKILL);
-        let status = bench.children.wait(run.guardian, 5_000).ok_or_else(|| broken("the stop has ended with its client"))?;
-        bench.check(run)?;
-        bench.check_end(run)?;
-        if place::code(status) != 124 {
-            return Err(broken(format!("redkey run ended with {status}, not with 124")));
-        }
-        Ok(Outcome::of(End::Verified))
-    })
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            let client = under_way(bench, run)?;
+            sys::kill(client, libc::SIGKILL);
+            let status =
+                bench.children.wait(run.guardian, 5_000).ok_or_else(|| broken("the stop has ended with its client"))?;
+            bench.check(run)?;
+            bench.check_end(run)?;
+            if place::code(status) != 124 {
+                return Err(broken(format!("redkey run ended with {status}, not with 124")));
+            }
+            Ok(Outcome::of(End::Verified))
+        },
+    )
 }
 
 /// Nobody reads what `redkey stop` prints.
 pub fn client_output_closed(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        let (reader, writer) = std::io::pipe().map_err(|e| broken(e.to_string()))?;
-        drop(reader);
-        let words = ["stop", run.name.as_str(), "--json"].map(OsStr::new);
-        let mut command = run.place.redkey(&words);
-        let errors = writer.try_clone().map_err(|e| broken(e.to_string()))?;
-        let client = command.stdout(writer).stderr(errors).spawn().map_err(|e| broken(e.to_string()))?.id();
-        drop(command);
-        bench.children.wait(client, 5_000).ok_or_else(|| broken("redkey stop goes on"))?;
-        let status = bench.children.wait(run.guardian, 5_000).ok_or_else(|| broken("the stop has ended with its client"))?;
-        bench.check(run)?;
-        bench.check_end(run)?;
-        if place::code(status) != 124 {
-            return Err(broken(format!("redkey run ended with {status}, not with 124")));
-        }
-        Ok(Outcome::of(End::Verified))
-    })
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            let (reader, writer) = std::io::pipe().map_err(|e| broken(e.to_string()))?;
+            drop(reader);
+            let words = ["stop", run.name.as_str(), "--json"].map(OsStr::new);
+            let mut command = run.place.redkey(&words);
+            let errors = writer.try_clone().map_err(|e| broken(e.to_string()))?;
+            let client = command.stdout(writer).stderr(errors).spawn().map_err(|e| broken(e.to_string()))?.id();
+            drop(command);
+            bench.children.wait(client, 5_000).ok_or_else(|| broken("redkey stop goes on"))?;
+            let status =
+                bench.children.wait(run.guardian, 5_000).ok_or_else(|| broken("the stop has ended with its client"))?;
+            bench.check(run)?;
+            bench.check_end(run)?;
+            if place::code(status) != 124 {
+                return Err(broken(format!("redkey run ended with {status}, not with 124")));
+            }
+            Ok(Outcome::of(End::Verified))
+        },
+    )
 }
 
 /// A screen that looks on, and has drawn something.
@@ -304,34 +355,46 @@ fn screen(bench: &mut Bench, run: &Run) -> Result<(u32, File)> {
 }
 
 pub fn screen_killed(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        let (screen, _end) = screen(bench, run)?;
-        sys::sleep_us(sys::now_us() % 60_000);
-        sys::kill(screen, libc::SIGKILL);
-        bench.children.wait(screen, 2_000).ok_or_else(|| broken("the screen can't be killed"))?;
-        if !run.members.iter().all(look::lives) {
-            return Err(broken("the run has ended with the screen"));
-        }
-        verified(bench, run, &["--now"])
-    })
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            let (screen, _end) = screen(bench, run)?;
+            sys::sleep_us(sys::now_us() % 60_000);
+            sys::kill(screen, libc::SIGKILL);
+            bench.children.wait(screen, 2_000).ok_or_else(|| broken("the screen can't be killed"))?;
+            if !run.members.iter().all(look::lives) {
+                return Err(broken("the run has ended with the screen"));
+            }
+            verified(bench, run, &["--now"])
+        },
+    )
 }
 
 pub fn screen_stopped(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        let (screen, _end) = screen(bench, run)?;
-        sys::kill(screen, libc::SIGSTOP);
-        let (code, _) = bench.stop(run, &["--now"])?;
-        let checked = bench.check(run);
-        let took = run.receipt("stop");
-        sys::kill(screen, libc::SIGKILL);
-        bench.children.wait(screen, 2_000).ok_or_else(|| broken("the screen can't be killed"))?;
-        checked?;
-        if code != 0 {
-            return Err(broken(format!("redkey stop ended with {code}: {}", run.place.printed("stop"))));
-        }
-        bench.check_end(run)?;
-        Ok(Outcome { end: End::Verified, took_us: Some(took?.0) })
-    })
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            let (screen, _end) = screen(bench, run)?;
+            sys::kill(screen, libc::SIGSTOP);
+            let (code, _) = bench.stop(run, &["--now"])?;
+            let checked = bench.check(run);
+            let took = run.receipt("stop");
+            sys::kill(screen, libc::SIGKILL);
+            bench.children.wait(screen, 2_000).ok_or_else(|| broken("the screen can't be killed"))?;
+            checked?;
+            if code != 0 {
+                return Err(broken(format!("redkey stop ended with {code}: {}", run.place.printed("stop"))));
+            }
+            bench.check_end(run)?;
+            Ok(Outcome { end: End::Verified, took_us: Some(took?.0) })
+        },
+    )
 }
 
 fn says_degraded(bench: &mut Bench, run: &Run) -> Result<()> {
@@ -357,7 +420,7 @@ pub fn no_file_size(bench: &mut Bench, shape: &Shape) -> Result {
 
 /// The log's disk is full: a file system of its own, which takes root.
 pub fn full_disk(bench: &mut Bench, shape: &Shape) -> Result {
-    let Some(state) = std::env::var_os("FAULTS_FULL").filter(|_| !is_root()) else {
+    let Some(state) = std::env::var_os("FAULTS_FULL").filter(|path| !path.is_empty()) else {
         return Err(End::Skipped("needs root to set up: FAULTS_FULL names a writable directory on a full disk".into()));
     };
     let change = |command: &mut std::process::Command| _ = command.env("XDG_STATE_HOME", &state);
@@ -369,21 +432,34 @@ pub fn full_disk(bench: &mut Bench, shape: &Shape) -> Result {
 
 /// The supervisor may not open anything any more: what it needs for a stop it has.
 pub fn no_descriptors(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        let open = fs::read_dir(format!("/proc/{}/fd", run.supervisor)).map_or(0, Iterator::count) as u64;
-        // As many as are open: the next one is refused.
-        sys::limit_of(run.supervisor, libc::RLIMIT_NOFILE, open, open).map_err(|e| broken(format!("no limit: {e}")))?;
-        verified(bench, run, &["--now"])
-    })
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            let open = fs::read_dir(format!("/proc/{}/fd", run.supervisor)).map_or(0, Iterator::count) as u64;
+            // As many as are open: the next one is refused.
+            sys::limit_of(run.supervisor, libc::RLIMIT_NOFILE, open, open)
+                .map_err(|e| broken(format!("no limit: {e}")))?;
+            verified(bench, run, &["--now"])
+        },
+    )
 }
 
 pub fn no_forks(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| {
-        for pid in [run.supervisor, run.guardian] {
-            sys::limit_of(pid, libc::RLIMIT_NPROC, 0, 0).map_err(|e| broken(format!("no limit: {e}")))?;
-        }
-        verified(bench, run, &["--now"])
-    })
+    with(
+        bench,
+        shape,
+        &usual(),
+        |_| {},
+        |bench, run| {
+            for pid in [run.supervisor, run.guardian] {
+                sys::limit_of(pid, libc::RLIMIT_NPROC, 0, 0).map_err(|e| broken(format!("no limit: {e}")))?;
+            }
+            verified(bench, run, &["--now"])
+        },
+    )
 }
 
 /// Nobody reads what `redkey run` and the agent print.

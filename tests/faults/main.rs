@@ -24,6 +24,8 @@ mod look;
 #[cfg(target_os = "linux")]
 mod place;
 #[cfg(target_os = "linux")]
+mod reuse;
+#[cfg(target_os = "linux")]
 mod shapes;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -39,6 +41,9 @@ fn main() {
         && first == "shape"
     {
         shapes::become_shape(name, fifo);
+    }
+    if words == ["reuse"] {
+        std::process::exit(reuse::inside());
     }
     std::process::exit(table::run(&words));
 }

@@ -180,7 +180,11 @@ pub fn new_pid_namespace() -> io::Result<()> {
 /// Becomes for good whom the set-user-id bit of our file names.
 pub fn become_owner() -> io::Result<()> {
     // SAFETY: no memory is involved.
-    let uid = unsafe { libc::geteuid() };
+    let (uid, own) = unsafe { (libc::geteuid(), libc::getuid()) };
+    if uid == own {
+        return Err(io::Error::other("the file has no set-user-id bit, or its owner is ourselves"));
+    }
+    // SAFETY: no memory is involved.
     check(unsafe { libc::setresuid(uid, uid, uid) }).map(drop)
 }
 
@@ -250,7 +254,13 @@ pub fn terminal() -> io::Result<(std::os::fd::OwnedFd, std::os::fd::OwnedFd)> {
     let size = libc::winsize { ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: both descriptors are new and owned by nobody else.
     unsafe {
-        check(libc::openpty(&mut ours, &mut theirs, std::ptr::null_mut(), std::ptr::null_mut(), (&raw const size).cast_mut()))?;
+        check(libc::openpty(
+            &mut ours,
+            &mut theirs,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            (&raw const size).cast_mut(),
+        ))?;
         Ok((OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)))
     }
 }

@@ -17,6 +17,9 @@ use crate::sys;
 /// Times of the ladder in most trials, in milliseconds.
 pub const RUNG: u64 = 100;
 
+pub const SUBREAPER: &str = "subreaper";
+pub const PIDNS: &str = "pidns";
+
 /// What a trial came to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
@@ -56,8 +59,10 @@ pub struct Bench {
     /// Our own program, where a link to it can be made.
     original: PathBuf,
     number: usize,
-    /// Keeps the place of a trial that went wrong.
+    /// Prints all that redkey has printed in a trial that went wrong.
     pub keep: bool,
+    /// How runs are contained.
+    pub contain: &'static str,
 }
 
 /// A run under way.
@@ -80,7 +85,13 @@ pub fn policy(rung: u64, give_up: &str, leftovers: &str) -> String {
 impl Bench {
     pub fn new() -> io::Result<Self> {
         sys::become_subreaper();
-        Ok(Self { children: Children::default(), original: std::env::current_exe()?, number: 0, keep: false })
+        Ok(Self {
+            children: Children::default(),
+            original: std::env::current_exe()?,
+            number: 0,
+            keep: false,
+            contain: SUBREAPER,
+        })
     }
 
     /// Starts a run and waits until all its processes are there. `change`: the last word on the command line of redkey.
@@ -91,7 +102,7 @@ impl Bench {
         let words: [&OsStr; 8] = [
             "run".as_ref(),
             "--contain".as_ref(),
-            "subreaper".as_ref(),
+            self.contain.as_ref(),
             "--".as_ref(),
             place.program.as_os_str(),
             "shape".as_ref(),
@@ -113,7 +124,10 @@ impl Bench {
     fn settle(&mut self, run: &mut Run, shape: &Shape) -> Result<(), Stuck> {
         let ready = until(15_000, || {
             if let Some(status) = self.children.ended(run.guardian) {
-                return Some(Err(format!("redkey run has ended, status {status}: {}", run.place.printed("run"))));
+                let why = run.place.printed("run");
+                let refused = self.contain == PIDNS && why.contains("no pid namespace");
+                let skip = why.lines().find(|line| !line.is_empty()).unwrap_or_default().to_owned();
+                return Some(if refused { Ok(Some(skip)) } else { Err(format!("redkey run: status {status}: {why}")) });
             }
             is_ready(run.place.heard())
         });
@@ -136,12 +150,10 @@ impl Bench {
             return Err(broken(format!("{living} of {} processes are alive before the stop", shape.alive)));
         }
         let own = look::below(run.guardian);
-        // The guardian's child that has children which aren't redkey.
-        let has_foreign = |pid: u32| {
-            let mut children = own.iter().filter(|seen| seen.parent == pid);
-            children.any(|seen| look::program(seen.pid).is_some_and(|program| program != place::redkey()))
-        };
-        let supervisor = own.iter().find(|seen| seen.parent == run.guardian && has_foreign(seen.pid));
+        // The guardian's child that the shape is below of.
+        let foreign = |seen: &Seen| look::program(seen.pid).is_some_and(|program| program != place::redkey());
+        let supervisor =
+            own.iter().find(|seen| seen.parent == run.guardian && look::below(seen.pid).iter().any(foreign));
         run.supervisor = supervisor.ok_or_else(|| broken("it has no supervisor"))?.pid;
         let outside = run.members.iter().find(|seen| !shape.moving && !own.iter().any(|one| one.pid == seen.pid));
         outside.map_or(Ok(()), |seen| Err(broken(format!("{seen:?} is not below redkey"))))
@@ -187,7 +199,12 @@ impl Bench {
     /// Ends whatever is left of a trial, whichever way it went, and drops its place.
     pub fn finish(&mut self, run: Run, outcome: Outcome) -> Outcome {
         if self.keep && matches!(outcome.end, End::False(_) | End::Broken(_)) {
-            eprintln!("{:?}\n--- run\n{}--- stop\n{}", outcome.end, run.place.printed("run"), run.place.printed("stop"));
+            eprintln!(
+                "{:?}\n--- run\n{}--- stop\n{}",
+                outcome.end,
+                run.place.printed("run"),
+                run.place.printed("stop")
+            );
         }
         let gone = until(15_000, || {
             for seen in look::below(std::process::id()) {
