@@ -231,6 +231,8 @@ impl Ui {
         let Some(run) = model.run(number) else { return vec![] };
         let before = model.stop_of(number).map(|stop| stop.id.clone());
         self.hand.asked = Some((number, Asked { mode, at: now }, before));
+        // Whoever presses looks at that run from then on: its receipt must not slip away under the list.
+        (self.selected, self.has_moved) = (Some(number), true);
         vec![Action::Send(Msg::Press { run: run.id.clone(), mode }), Action::Redraw]
     }
 

@@ -150,7 +150,7 @@ impl Supervisor {
             self.pass_on(signal);
         }
         for message in self.seat.meter.pump() {
-            self.from_meter(message, now);
+            self.meter_says(message, now);
         }
         for word in self.seat.relay.iter_mut().flat_map(Link::pump).collect::<Vec<_>>() {
             let input = match word {
@@ -276,7 +276,7 @@ impl Supervisor {
         }
     }
 
-    fn from_meter(&mut self, message: FromMeter, now: Duration) {
+    fn meter_says(&mut self, message: FromMeter, now: Duration) {
         match message {
             FromMeter::Reply(reply) => {
                 let (conn, id) = (reply.conn, reply.id.clone());

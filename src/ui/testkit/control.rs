@@ -19,6 +19,7 @@ pub fn status(run: &str) -> Status {
         started: NOW + Span::secs(-420),
         leader: Some(ProcId { pid: 4711, start: 1 }),
         supervisor: None,
+        guardian: None,
         grade: Some(Grade::Subreaper),
         grade_why: "no cgroup was delegated to this user".into(),
         at_zero: AtZero::Stop,
