@@ -250,6 +250,12 @@ pub struct StopArgs {
     /// One JSON object a run: its receipt
     #[arg(long)]
     pub json: bool,
+    /// Exactly this process, as `PID:START`; tells each change as JSON, and a byte on standard input means KILL at once
+    #[arg(long, hide = true, requires = "run")]
+    pub leader: Option<String>,
+    /// The stop's id
+    #[arg(long, hide = true)]
+    pub id: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
+use crate::control::hands::Hands;
+use crate::control::holds::Holds;
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::{Effect, Model, Msg};
@@ -48,6 +50,9 @@ pub struct Runtime {
     pub themes: ThemeFinder,
     pub depth: Depth,
     pub sources: Handle,
+    pub hands: Hands,
+    /// Who looks for holds; `None`: nobody, and every key is what sockets and the record say.
+    pub holds: Option<Holds>,
     pub incoming: mpsc::Receiver<Vec<Msg>>,
     /// The window's title as it stands.
     pub title: Text,
@@ -67,6 +72,7 @@ impl Runtime {
                 dirty = false;
                 next_frame = tokio_now() + Duration::from_millis(1_000 / FRAMES);
             }
+            let due = tokio_now() + self.ui.due().map_or(Duration::ZERO, |at| until(at, clock::now()));
             tokio::select! {
                 biased;
                 Some(signal) = signals.next() => match signal {
@@ -88,11 +94,20 @@ impl Runtime {
                 },
                 Some(batch) = self.incoming.recv() => dirty |= self.take_in(batch),
                 () = sleep_until(next_frame), if dirty => {}
+                () = sleep_until(due), if self.ui.due().is_some() => {
+                    let now = clock::now();
+                    let actions = self.ui.settle(&self.model, now);
+                    dirty = true;
+                    if let Some(exit) = self.perform(actions, now, guard, screen)? {
+                        return Ok(exit);
+                    }
+                }
                 () = sleep_until(next_tick) => {
                     let now = clock::now();
                     self.apply(Msg::Tick, now);
+                    self.tell_live(now);
                     dirty |= self.is_moving(now);
-                    next_tick = tokio_now() + until_next_second(now);
+                    next_tick = tokio_now() + self.until_tick(now);
                 }
             }
         }
@@ -141,12 +156,9 @@ impl Runtime {
                     prices: self.model.prices.clone(),
                 }),
                 Effect::ReadDetail(origin) => self.sources.request(Request::ReadDetail(origin)),
-                Effect::Stop { .. }
-                | Effect::StopAll(_)
-                | Effect::Grant { .. }
-                | Effect::Transfer { .. }
-                | Effect::Answer { .. }
-                | Effect::Release { .. } => {}
+                effect => {
+                    self.hands.perform(&effect);
+                }
             }
         }
         stale
@@ -163,7 +175,18 @@ impl Runtime {
             TermEvent::Resize(columns, rows) => Input::Resize(columns, rows),
             TermEvent::FocusGained | TermEvent::FocusLost => return Ok(None),
         };
-        for action in self.ui.handle(input, &self.model, now) {
+        let actions = self.ui.handle(input, &self.model, now);
+        self.perform(actions, now, guard, screen)
+    }
+
+    fn perform(
+        &mut self,
+        actions: Vec<Action>,
+        now: Stamp,
+        guard: &mut Guard,
+        screen: &mut Screen,
+    ) -> Result<Option<Exit>> {
+        for action in actions {
             match action {
                 Action::Quit => return Ok(Some(Exit::Quit)),
                 Action::Suspend => guard.lend(screen, stop_self)?,
@@ -182,9 +205,30 @@ impl Runtime {
         Ok(None)
     }
 
+    /// Holds are looked for on runs that live.
+    fn tell_live(&self, now: Stamp) {
+        if let Some(holds) = &self.holds {
+            let rules = &self.model.rules;
+            let live = self.model.runs().filter(|run| run.state(now, rules).is_live());
+            holds.live(live.map(|run| run.id.clone()).collect());
+        }
+    }
+
+    /// Time until the next tick: while a stop is under way its lights change twice a second.
+    fn until_tick(&self, now: Stamp) -> Duration {
+        let second = until_next_second(now);
+        if self.ui.is_moving(&self.model, now) {
+            second.min(Duration::from_millis(505 - now.0.rem_euclid(500) as u64))
+        } else {
+            second
+        }
+    }
+
     /// Does anything on the screen change by time alone?
     fn is_moving(&self, now: Stamp) -> bool {
-        !self.model.progress.is_done() || self.model.runs().any(|run| run.ticks(now, &self.model.rules))
+        !self.model.progress.is_done()
+            || self.ui.is_moving(&self.model, now)
+            || self.model.runs().any(|run| run.ticks(now, &self.model.rules))
     }
 }
 
@@ -192,6 +236,11 @@ impl Runtime {
 #[expect(clippy::disallowed_methods, reason = "the loop's own timers")]
 fn tokio_now() -> Instant {
     Instant::now()
+}
+
+/// Time until `at`; none if it has passed.
+fn until(at: Stamp, now: Stamp) -> Duration {
+    Duration::from_millis(u64::try_from(at.since(now).0).unwrap_or(0))
 }
 
 fn is_ctrl(key: &KeyEvent, letter: char) -> bool {

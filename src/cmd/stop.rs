@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -16,9 +17,10 @@ use crate::control::client::{self, Survey};
 use crate::control::dir::RunDir;
 use crate::control::holds::{self, Desks, Hold, Places};
 use crate::control::mapping::scan::Proc;
+use crate::control::meter::ledger;
 use crate::control::protocol::Status;
 use crate::control::stopping::{self, Request, StopError, Target};
-use crate::control::words::{Key, Mode, Phase, Stop};
+use crate::control::words::{Key, Mode, Phase, ProcId, Stop};
 use crate::domain::event::Key as Digest;
 use crate::domain::text::Text;
 
@@ -48,6 +50,9 @@ pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Res
     let dirs = Dirs::find().context("no home directory is known (HOME is not set)\nhint: set HOME")?;
     let run_dir = RunDir::open(&dirs)?;
     let log = Audit::open(&audit::path(&dirs));
+    if let Some(leader) = &args.leader {
+        return for_screen(setup, args, leader, &log, out);
+    }
     let (targets, whys) = targets(setup, args, &run_dir);
     if targets.is_empty() {
         let run = Text::new(args.run.as_deref().or(args.of_label.as_deref()).unwrap_or("any run"));
@@ -56,11 +61,7 @@ pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Res
         print(&line, args.json, out)?;
         return Ok(code::UNKNOWN);
     }
-    let mode = match (args.now, args.interrupt) {
-        (true, _) => Mode::Now,
-        (_, true) => Mode::Interrupt,
-        _ => Mode::Ladder,
-    };
+    let mode = mode(args);
     let mut worst = code::VERIFIED;
     let results = std::thread::scope(|scope| {
         let stopping: Vec<_> = targets
@@ -96,6 +97,48 @@ pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Res
     }
     log.flush(std::time::Duration::from_millis(500));
     Ok(worst)
+}
+
+fn mode(args: &StopArgs) -> Mode {
+    match (args.now, args.interrupt) {
+        (true, _) => Mode::Now,
+        (_, true) => Mode::Interrupt,
+        _ => Mode::Ladder,
+    }
+}
+
+/// A screen's press on a run without a socket: this process goes up the ladder, whatever becomes of the screen.
+fn for_screen(setup: &Setup, args: &StopArgs, leader: &str, log: &Audit, out: &mut dyn Write) -> Result<u8> {
+    let leader = leader
+        .split_once(':')
+        .and_then(|(pid, start)| Some(ProcId { pid: pid.parse().ok()?, start: start.parse().ok()? }));
+    let (Some(leader), Some(run)) = (leader, args.run.as_ref().and_then(|run| ledger::parse_id(&Text::new(run))))
+    else {
+        anyhow::bail!("`--leader PID:START` and a whole run id are needed");
+    };
+    let target = Target::Process { run, leader };
+    let request = Request {
+        id: args.id.as_deref().map_or_else(|| stop_id(&target.name(), 0), Text::new),
+        mode: mode(args),
+        by: Text::new("screen"),
+        reason: Text::new(&args.reason),
+        times: setup.rules.policy.stop.into(),
+    };
+    let stdin = std::io::stdin();
+    let result = stopping::stop(&target, &request, Some(stdin.as_fd()), &mut |stop| {
+        record(log, &target, stop);
+        // If the screen has gone, the record still tells.
+        let _ = serde_json::to_writer(&mut *out, stop).map(|()| writeln!(out).and_then(|()| out.flush()));
+    });
+    log.flush(std::time::Duration::from_millis(500));
+    match result {
+        Ok(stop) if stop.phase == Phase::VerifiedDead => Ok(code::VERIFIED),
+        Ok(_) => Ok(code::FAILED),
+        Err(error) => {
+            let _ = writeln!(out, "{error}"); // as above
+            Ok(code::UNKNOWN)
+        }
+    }
 }
 
 /// Runs that a stop by these arguments means, and why others can't be stopped.

@@ -9,7 +9,11 @@ use super::{Setup, needs_terminal, read};
 use crate::cli::{Cli, ColorWhen};
 use crate::clock;
 use crate::config;
-use crate::control::audit;
+use crate::control::audit::{self, Audit};
+use crate::control::dir::RunDir;
+use crate::control::hands::Hands;
+use crate::control::holds::Places;
+use crate::control::mapping::scan::Proc;
 use crate::control::meter::ledger;
 use crate::domain::text::Text;
 use crate::engine::Model;
@@ -44,13 +48,20 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
     let exit = runtime.block_on(async {
         // Raw mode first: what is typed meanwhile must not be echoed.
         let (mut guard, mut screen) = Guard::take(options.mouse)?;
-        if let Some(dirs) = config::Dirs::find() {
-            ledger::follow(&audit::path(&dirs), tx.clone())?;
+        let dirs = config::Dirs::find();
+        let log = dirs.as_ref().map_or_else(PathBuf::new, audit::path);
+        let hands = Hands::new(tx.clone(), Audit::open(&log));
+        let mut holds = None;
+        if let Some(dirs) = &dirs {
+            ledger::follow(&log, tx.clone())?;
+            holds = Some(hands.look(places(dirs, setup))?);
         }
         let sources = sources::spawn(plan, tx)?;
         let title = Text::default();
         let ui = Ui::new(options);
-        Runtime { model, ui, theme, themes, depth, sources, incoming, title }.run(&mut guard, &mut screen).await
+        Runtime { model, ui, theme, themes, depth, sources, hands, holds, incoming, title }
+            .run(&mut guard, &mut screen)
+            .await
     })?;
     // A reader may still be blocked on standard input; it must not keep the program.
     runtime.shutdown_background();
@@ -58,6 +69,11 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
         Exit::Quit => 0,
         Exit::Signal(number) => 128 + number as u8,
     })
+}
+
+/// Where holds are looked for. The sockets' directory needn't be there yet.
+fn places(dirs: &config::Dirs, setup: &Setup) -> Places {
+    Places { sockets: RunDir::path_of(dirs), proc: Proc::system(), env: setup.env.clone() }
 }
 
 fn depth(when: ColorWhen) -> Depth {

@@ -70,6 +70,11 @@ impl RunDir {
         }
     }
 
+    /// Where it would be; nothing is made or checked.
+    pub fn path_of(dirs: &Dirs) -> PathBuf {
+        dirs.runtime.clone().unwrap_or_else(|| dirs.state.join("run"))
+    }
+
     /// `path` itself, made with mode 0700 if it isn't there.
     pub fn at(path: &Path) -> Result<Self, DirError> {
         Self::make(path, "make its parent directory first")

@@ -47,6 +47,9 @@ const MAX_SOCKETS: usize = 256;
 /// Messages that wait; whoever has more to say waits as well.
 const WAITING: usize = 256;
 
+/// The reason given for a key that a run has no more.
+pub const ENDED: &str = "its process has ended";
+
 /// The hold on one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {

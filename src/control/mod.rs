@@ -13,6 +13,7 @@
 //! - [`dir`], [`desk`], [`peer`] — where the sockets are, who answers on one, and who may ask.
 //! - [`client`], [`native`] — the other end: for screens and commands, and for agents written in Rust.
 //! - [`link`] — the line between a run's supervisor and its meter; [`wire`] — lines in and out of a socket.
+//! - [`hands`] — what a person at the screen wants, done.
 //! - [`audit`] — the log of what was done, which also remembers budgets and grants.
 
 pub mod agents;
@@ -22,6 +23,7 @@ pub mod coop;
 pub mod desk;
 pub mod dir;
 pub mod gates;
+pub mod hands;
 pub mod holds;
 pub mod hook;
 pub mod ladder;

@@ -2,6 +2,8 @@
 
 use super::order::{Only, Sort};
 use super::theme::Theme;
+use crate::control::words::Mode;
+use crate::domain::time::Span;
 
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,21 +16,42 @@ pub enum Order {
     Theme(String),
     Mouse,
     Wall,
+    /// The key of the run that was selected when the line was opened.
+    Press(Mode),
+    StopAll,
+    Give(Span),
+    /// From one run to another, each by the beginning of its session.
+    Transfer(String, String, Span),
+    Release,
+    Answer(bool),
+    Gates,
 }
 
 /// Commands, what they take, and what they do.
-pub const COMMANDS: [(&str, &str, &str); 8] = [
+pub const COMMANDS: [(&str, &str, &str); 17] = [
+    ("allow", "", "the held action"),
+    ("deny", "", "the held action"),
     ("filter", "TEXT", "runs that match TEXT; nothing lists all"),
+    ("gates", "", "all held actions"),
+    ("grant", "TIME", "give the run time, or (-5m) take it"),
     ("help", "", "keys and marks"),
+    ("interrupt", "", "interrupt the run; it stays alive"),
+    ("kill", "", "KILL at once"),
     ("mouse", "", "mouse on or off"),
     ("quit", "", "leave"),
+    ("release", "", "let a held run go on"),
     ("show", "STATES", "all, live, zero, waiting or ended runs"),
     ("sort", "COLUMN", "activity, clock, burn, cost, agent, project"),
+    ("stop", "", "stop the run; stop all: every run with a key"),
     ("theme", "NAME", "another theme"),
+    ("transfer", "A B TIME", "move time from run A to run B"),
     ("wall", "", "hide or show wall time"),
 ];
 
-/// Reads a command line. A command may be shortened as long as it can't be another.
+/// What acts on a run is written out: half a word must not stop one.
+pub const WHOLE: [&str; 8] = ["allow", "deny", "grant", "interrupt", "kill", "release", "stop", "transfer"];
+
+/// Reads a command line. A command may be shortened as long as it can't be another and acts on no run.
 pub fn parse(line: &str) -> Result<Order, String> {
     let (word, rest) = split(line);
     let rest = rest.trim();
@@ -39,7 +62,20 @@ pub fn parse(line: &str) -> Result<Order, String> {
         _ if found.contains(&word) => word,
         _ => return Err(format!("`{word}` could be {}", found.join(", "))),
     };
+    if name != word && WHOLE.contains(&name) {
+        return Err(format!("`{name}` acts on a run: write it out"));
+    }
     match name {
+        "allow" | "deny" => bare(name, rest, Order::Answer(name == "allow")),
+        "interrupt" => bare(name, rest, Order::Press(Mode::Interrupt)),
+        "kill" => bare(name, rest, Order::Press(Mode::Now)),
+        "stop" if rest == "all" => Ok(Order::StopAll),
+        "stop" => bare(name, rest, Order::Press(Mode::Ladder)),
+        "release" => bare(name, rest, Order::Release),
+        "gates" => Ok(Order::Gates),
+        "grant" if rest.is_empty() => Err("grant: how much? Write it like grant 10m".into()),
+        "grant" => Span::parse(rest).map(Order::Give),
+        "transfer" => transfer(rest),
         "quit" => Ok(Order::Quit),
         "help" => Ok(Order::Help),
         "mouse" => Ok(Order::Mouse),
@@ -49,6 +85,22 @@ pub fn parse(line: &str) -> Result<Order, String> {
         "show" => Only::parse(rest).map(Order::Only).ok_or_else(|| one_of("show", rest)),
         _ if rest.is_empty() => Err(one_of("theme", rest)),
         _ => Ok(Order::Theme(rest.to_owned())),
+    }
+}
+
+/// Of a command that takes nothing: whoever wrote more meant something else.
+fn bare(name: &str, rest: &str, order: Order) -> Result<Order, String> {
+    if rest.is_empty() {
+        Ok(order)
+    } else {
+        Err(format!("{name} takes nothing, not `{rest}`: it means the selected run"))
+    }
+}
+
+fn transfer(rest: &str) -> Result<Order, String> {
+    match rest.split_whitespace().collect::<Vec<_>>()[..] {
+        [from, to, amount] => Ok(Order::Transfer(from.to_owned(), to.to_owned(), Span::parse(amount)?)),
+        _ => Err("transfer: from which run, to which, how much? Write it like transfer 6c0f 0199 5m".into()),
     }
 }
 
@@ -72,6 +124,7 @@ fn values(command: &str) -> Vec<&'static str> {
         "sort" => Sort::ALL.map(Sort::name).to_vec(),
         "show" => Only::ALL.map(Only::name).to_vec(),
         "theme" => Theme::names().collect(),
+        "stop" => vec!["all"],
         _ => vec![],
     }
 }
@@ -100,8 +153,16 @@ mod tests {
     fn commands_are_read() {
         assert_eq!(parse("sort burn"), Ok(Order::Sort(Sort::Burn)));
         assert_eq!(parse("q"), Ok(Order::Quit));
+        assert_eq!(parse("a"), Err("`allow` acts on a run: write it out".into()));
         assert_eq!(parse("filter  a b "), Ok(Order::Filter("a b".into())));
-        assert_eq!(parse("s"), Err("`s` could be show, sort".into()));
+        assert_eq!(parse("s"), Err("`s` could be show, sort, stop".into()));
+        assert_eq!(parse("kill"), Ok(Order::Press(Mode::Now)));
+        assert_eq!(parse("kil"), Err("`kill` acts on a run: write it out".into()));
+        assert_eq!(parse("stop all"), Ok(Order::StopAll));
+        assert!(parse("stop 7").is_err() && parse("kill all").is_err() && parse("allow it").is_err());
+        assert_eq!(parse("grant 10m"), Ok(Order::Give(Span::mins(10))));
+        assert_eq!(parse("transfer a b 5m"), Ok(Order::Transfer("a".into(), "b".into(), Span::mins(5))));
+        assert!(parse("transfer a 5m").is_err());
         assert_eq!(parse("frob"), Err("no command `frob`; :help lists them".into()));
         assert_eq!(parse("sort x"), Err("sort: not `x` but activity, clock, burn, cost, agent, project".into()));
         assert!(parse("").is_err());

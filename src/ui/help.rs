@@ -9,8 +9,10 @@ use super::keymap::{self, KEYS, Scope};
 use super::line::Line;
 use super::order::Only;
 use super::theme::Role;
-use super::{Mode, Scene, View, look};
+use super::{Mode, Scene, View, act, key, look, press};
+use crate::control::words::Key;
 use crate::domain::run::State;
+use crate::domain::time::Span;
 
 /// A line of help: what stands at its left, words, and how the left looks.
 struct HelpLine {
@@ -29,6 +31,8 @@ impl HelpLine {
     }
 }
 
+/// How long what was said to the person stays.
+const NOTED: Span = Span::secs(15);
 /// Width from which keys and marks stand side by side.
 const TWO_COLUMNS: u16 = 104;
 
@@ -71,7 +75,12 @@ fn lines(canvas: &mut Canvas<'_>, area: Rect, lines: &[HelpLine], scroll: u16) {
 
 fn keys() -> Vec<HelpLine> {
     let mut lines = Vec::new();
-    for (scope, title) in [(Scope::Everywhere, "Everywhere"), (Scope::Fleet, "Fleet"), (Scope::Run, "Run")] {
+    for (scope, title) in [
+        (Scope::Everywhere, "Everywhere"),
+        (Scope::Fleet, "Fleet"),
+        (Scope::Run, "Run"),
+        (Scope::Gates, "Held actions"),
+    ] {
         lines.push(HelpLine::title(title));
         let bindings = KEYS.iter().filter(|b| b.scope == scope);
         lines.extend(bindings.map(|b| HelpLine::new(b.shown, b.words, Role::HelpKey)));
@@ -80,7 +89,7 @@ fn keys() -> Vec<HelpLine> {
 }
 
 /// Lines that [`marks`] gives.
-const MARKS: usize = 1 + 7 + 1 + 6 + 1 + COMMANDS.len();
+const MARKS: usize = 1 + 7 + 1 + 6 + 1 + 5 + 1 + COMMANDS.len();
 
 fn marks(canvas: &Canvas<'_>) -> Vec<HelpLine> {
     let glyphs = canvas.glyphs;
@@ -104,12 +113,22 @@ fn marks(canvas: &Canvas<'_>) -> Vec<HelpLine> {
     for (left, words) in [
         ("00:24:31", "clock time left: complexity, priced as time"),
         (&fan, "real time to zero: likely, 8 times in 10"),
-        ("KEY none", "only watched: redkey can't stop it"),
+        ("obeyed", "idle after an interrupt: alive, not stopped"),
         ("~$1.20", "can still change while the run goes on"),
         (&least, "at least: the price of a model isn't known"),
         (&repeat, "the same call again; each time costs double"),
     ] {
         lines.push(HelpLine::new(left, words, Role::Accent));
+    }
+    lines.push(HelpLine::title("Keys: what hold there is"));
+    for (key, words) in [
+        (Key::Native, "the agent itself listens"),
+        (Key::Supervised, "redkey run started it: every process is held"),
+        (Key::Hooked, "its next tool call can be refused"),
+        (Key::Signal, "its process was found and can be signalled"),
+        (Key::None, "only watched: redkey can't stop it"),
+    ] {
+        lines.push(HelpLine::new(key.name(), words, key::key_role(key)));
     }
     lines.push(HelpLine::title("Commands, after :"));
     for (name, takes, words) in COMMANDS {
@@ -118,8 +137,24 @@ fn marks(canvas: &Canvas<'_>) -> Vec<HelpLine> {
     lines
 }
 
+/// The foot of the screen with, at its right end, one word for the key of a run whose key is drawn nowhere else.
+pub fn footer_with_key(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, run: Option<u32>) {
+    if run.is_none() {
+        let grip = scene.ui.selected().and_then(|number| key::Grip::in_scene(scene, number));
+        return foot(canvas, area, scene, grip.and_then(|grip| key::press_word(&grip)));
+    }
+    let grip = run.and_then(|number| key::Grip::in_scene(scene, number));
+    let used = grip.map_or(0, |grip| key::chip(canvas, area, &grip, scene.now));
+    foot(canvas, Rect { width: area.width - used.min(area.width), ..area }, scene, None);
+}
+
 /// The foot of the screen: what is being typed, an answer, or which keys do what.
 pub fn footer(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+    foot(canvas, area, scene, None);
+}
+
+/// `press`: what X does, where it does anything.
+fn foot(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, press: Option<&'static str>) {
     if area.height == 0 {
         return;
     }
@@ -136,15 +171,44 @@ pub fn footer(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
                 [(text, words)] if !words.is_empty() => vec![format!("{text}  {words}")],
                 _ => all.into_iter().map(|(text, _)| text.trim_end().to_owned()).collect(),
             };
-            let hint = if words.is_empty() { "no such command".to_owned() } else { words.join("   ") };
+            let hint =
+                if words.is_empty() { aim(line, scene) } else { format!("{}{}", aim(line, scene), words.join("   ")) };
             typing(canvas, area, ":", line, &hint);
         }
         (Mode::Keys, Some(note)) => {
             let style = canvas.style(Role::Warn);
             canvas.put(area.x + 1, area.y, area.width.saturating_sub(1), note.as_str(), style);
         }
-        (Mode::Keys, None) => hints(canvas, area, scene),
+        (Mode::Keys, None) => match said(scene) {
+            Some(note) => {
+                let style = canvas.style(Role::Warn);
+                canvas.put(area.x + 1, area.y, area.width.saturating_sub(1), note, style);
+            }
+            None => hints(canvas, area, scene, press),
+        },
     }
+}
+
+/// What was said to the person lately.
+fn said<'a>(scene: &Scene<'a>) -> Option<&'a str> {
+    let note = scene.model.notes().next_back()?;
+    let age = scene.now.since(note.at);
+    (age >= Span::ZERO && age < NOTED).then(|| note.text.as_str())
+}
+
+/// Whom a command that acts is about; of a transfer, who there is.
+fn aim(line: &Line, scene: &Scene<'_>) -> String {
+    let text = line.as_str().trim_start();
+    if text.starts_with("transfer ") {
+        let runs = act::names(scene.model, scene.ui).map(|(short, name)| format!("{short} {name}"));
+        return runs.collect::<Vec<_>>().join("   ");
+    }
+    let word = text.split(' ').next().unwrap_or("");
+    if !command::WHOLE.contains(&word) {
+        return if command::completions(text).is_empty() { "no such command".into() } else { String::new() };
+    }
+    let run = scene.ui.aim.run.and_then(|number| scene.model.run(number));
+    run.map_or(String::new(), |run| format!("{}   ", press::name(run)))
 }
 
 fn typing(canvas: &mut Canvas<'_>, area: Rect, mark: &str, line: &Line, hint: &str) {
@@ -164,9 +228,13 @@ fn typing(canvas: &mut Canvas<'_>, area: Rect, mark: &str, line: &Line, hint: &s
     canvas.put(x, area.y, area.right().saturating_sub(x), hint, canvas.style(Role::Muted));
 }
 
-fn hints(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
+fn hints(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, press: Option<&'static str>) {
     let wish = &scene.ui.wish;
-    let scope = if scene.ui.view == View::Fleet { Scope::Fleet } else { Scope::Run };
+    let scope = match scene.ui.view {
+        _ if scene.ui.gates.is_some() => Scope::Gates,
+        View::Fleet => Scope::Fleet,
+        View::Run(_) => Scope::Run,
+    };
     let mut x = area.x + 1;
     let is_fleet = scope == Scope::Fleet;
     if is_fleet && !wish.filter.is_empty() {
@@ -174,15 +242,19 @@ fn hints(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         x += canvas.put(x, area.y, area.right().saturating_sub(x), &chip, canvas.style(Role::Accent)) + 2;
     }
     let narrows = !wish.filter.is_empty() || wish.only != Only::All;
-    let mut hints: Vec<(&str, String)> = keymap::hints(scope)
-        .filter(|(_, words)| *words != "back" || !is_fleet || narrows)
-        .map(|(key, words)| match words {
-            "back" if is_fleet => (key, "list all".to_owned()),
-            "sort" => (key, format!("sort: {}", wish.sort.name())),
-            "states" => (key, format!("states: {}", wish.only.name())),
-            words => (key, words.to_owned()),
-        })
-        .collect();
+    let answers = [("Y", "allow".to_owned()), ("N", "deny".to_owned())];
+    let answers = answers.into_iter().filter(|_| scope == Scope::Gates && !scene.model.gates().is_empty());
+    let hints =
+        keymap::hints(scope).filter(|(_, words)| *words != "back" || !is_fleet || narrows).map(|(key, words)| {
+            match words {
+                "back" if is_fleet => (key, "list all".to_owned()),
+                "sort" => (key, format!("sort: {}", wish.sort.name())),
+                "states" => (key, format!("states: {}", wish.only.name())),
+                words => (key, words.to_owned()),
+            }
+        });
+    let mut hints: Vec<(&str, String)> =
+        press.map(|words| ("X", words.to_owned())).into_iter().chain(answers).chain(hints).collect();
     let wide =
         |hints: &[(&str, String)]| hints.iter().map(|(key, words)| columns(key) + columns(words) + 3).sum::<u16>();
     // The key to all others stays longest.

@@ -14,8 +14,9 @@ use crate::engine::{Model, Msg};
 impl Ui {
     /// Applies input; says what is to be done outside.
     pub fn handle(&mut self, input: Input, model: &Model, now: Stamp) -> Vec<Action> {
+        let mut settled = self.settle(model, now);
         let actions = match input {
-            Input::Key(key) if key.kind == KeyEventKind::Release => return vec![],
+            Input::Key(key) if key.kind == KeyEventKind::Release => return settled,
             Input::Key(key) => {
                 self.note = None;
                 self.key(&key, model, now)
@@ -27,8 +28,10 @@ impl Ui {
                 vec![Action::Redraw]
             }
         };
-        self.refresh(model, now);
-        actions
+        self.list(model, now);
+        self.is_changed(model, now);
+        settled.extend(actions);
+        settled
     }
 
     fn key(&mut self, key: &KeyEvent, model: &Model, now: Stamp) -> Vec<Action> {
@@ -37,14 +40,22 @@ impl Ui {
         }
         match std::mem::take(&mut self.mode) {
             Mode::Filter => self.filter_key(key),
-            Mode::Command(line) => self.command_key(key, line),
+            Mode::Command(line) => self.command_key(key, line, model, now),
             Mode::Keys => {
-                let scope = if self.view == View::Fleet { Scope::Fleet } else { Scope::Run };
+                let scope = match self.view {
+                    _ if self.gates.is_some() => Scope::Gates,
+                    View::Fleet => Scope::Fleet,
+                    View::Run(_) => Scope::Run,
+                };
                 let Some(command) = keymap::lookup(key, scope) else { return vec![] };
                 match (self.help.is_some(), command) {
                     (true, command) => self.help_key(command),
+                    _ if self.gates.is_some() => self.gates_key(command, key, model, now),
                     (false, Command::Nth) => self.nth(key),
-                    (false, command) => self.command(command, model, now),
+                    (false, command) => match self.hand_key(command, key, model, now) {
+                        Some(actions) => actions,
+                        None => self.command(command, model, now),
+                    },
                 }
             }
         }
@@ -82,12 +93,12 @@ impl Ui {
         vec![Action::Redraw]
     }
 
-    fn command_key(&mut self, key: &KeyEvent, mut line: super::line::Line) -> Vec<Action> {
+    fn command_key(&mut self, key: &KeyEvent, mut line: super::line::Line, model: &Model, now: Stamp) -> Vec<Action> {
         match key.code {
             KeyCode::Enter if line.is_empty() => return vec![Action::Redraw],
             KeyCode::Enter => {
                 return match command::parse(line.as_str()) {
-                    Ok(order) => self.order(order),
+                    Ok(order) => self.order(order, model, now),
                     Err(why) => {
                         self.note = Some(Text::new(&why));
                         vec![Action::Redraw]
@@ -109,7 +120,7 @@ impl Ui {
         vec![Action::Redraw]
     }
 
-    fn order(&mut self, order: Order) -> Vec<Action> {
+    fn order(&mut self, order: Order, model: &Model, now: Stamp) -> Vec<Action> {
         match order {
             Order::Quit => return vec![Action::Quit],
             Order::Help => self.help = Some(0),
@@ -122,6 +133,8 @@ impl Ui {
             Order::Theme(name) => return vec![Action::Theme(name), Action::Redraw],
             Order::Mouse => return self.toggle_mouse(),
             Order::Wall => self.run.hide_wall = !self.run.hide_wall,
+            Order::Gates => self.gates = Some(Text::default()),
+            other => return self.control_order(other, model, now),
         }
         vec![Action::Redraw]
     }
@@ -158,7 +171,7 @@ impl Ui {
             Command::Suspend => return vec![Action::Suspend],
             Command::Redraw => return vec![Action::Clear],
             Command::Help => self.help = Some(0),
-            Command::Colon => self.mode = Mode::Command(super::line::Line::default()),
+            Command::Colon => self.open_line("", "", model),
             Command::Mouse => return self.toggle_mouse(),
             other => {
                 return match self.view {
@@ -211,7 +224,7 @@ impl Ui {
         Some(f(Rect::new(0, 0, width, height), &Scene { model, ui: self, listing, now }))
     }
 
-    fn open(&mut self, number: u32) -> Vec<Action> {
+    pub(super) fn open(&mut self, number: u32) -> Vec<Action> {
         self.view = View::Run(number);
         self.selected = Some(number);
         self.has_moved = true;

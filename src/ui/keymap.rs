@@ -27,6 +27,15 @@ pub enum Command {
     States,
     Colon,
     Mouse,
+    Press,
+    Interrupt,
+    StopAll,
+    Give,
+    Transfer,
+    Release,
+    Allow,
+    Deny,
+    Gates,
     Help,
     Redraw,
     Suspend,
@@ -39,6 +48,8 @@ pub enum Scope {
     Everywhere,
     Fleet,
     Run,
+    /// The list of held actions.
+    Gates,
 }
 
 impl Scope {
@@ -90,10 +101,19 @@ const fn bind(
     Binding { keys, shown, scope, command, words, hint }
 }
 
-use Scope::{Everywhere, Fleet, Run};
+use Scope::{Everywhere, Fleet, Gates, Run};
 
 /// All keys.
 pub static KEYS: &[Binding] = &[
+    bind(&[ch('X')], "X", Everywhere, Command::Press, "stop the run: ask, INT, TERM, KILL; again: KILL now", None),
+    bind(&[ch('i')], "i", Everywhere, Command::Interrupt, "interrupt only: the agent stays alive", None),
+    bind(&[ctrl('x')], "^X", Everywhere, Command::StopAll, "stop every run that has a key", None),
+    bind(&[ch('+')], "+", Everywhere, Command::Give, "give the run five minutes", None),
+    bind(&[ch('T')], "T", Everywhere, Command::Transfer, "move time to another run", None),
+    bind(&[ch('R')], "R", Everywhere, Command::Release, "let a held run go on", None),
+    bind(&[ch('Y')], "Y", Everywhere, Command::Allow, "allow the held action of the banner", None),
+    bind(&[ch('N')], "N", Everywhere, Command::Deny, "deny it", None),
+    bind(&[ch('v')], "v", Everywhere, Command::Gates, "list all held actions", None),
     bind(&[key(KeyCode::Up), ch('k')], "k ↑", Everywhere, Command::Up, "one line up", None),
     bind(&[key(KeyCode::Down), ch('j')], "j ↓", Everywhere, Command::Down, "one line down", None),
     bind(&[key(KeyCode::PageUp), ctrl('b')], "PgUp", Everywhere, Command::PageUp, "one page up", None),
@@ -152,6 +172,7 @@ pub static KEYS: &[Binding] = &[
     bind(&[ch('t')], "t", Run, Command::Sums, "totals by rule instead of lines", Some("totals")),
     bind(&[ch(':')], ":", Everywhere, Command::Colon, "command line", None),
     bind(&[ch('m')], "m", Everywhere, Command::Mouse, "mouse on or off", None),
+    bind(&[key(KeyCode::Enter)], "Enter", Gates, Command::Open, "go to the run that is held", Some("its run")),
     bind(&[ch('?'), key(KeyCode::F(1))], "?", Everywhere, Command::Help, "this help", Some("help")),
     bind(&[ctrl('l')], "^L", Everywhere, Command::Redraw, "draw the screen anew", None),
     bind(&[ctrl('z')], "^Z", Everywhere, Command::Suspend, "suspend; `fg` comes back", None),
@@ -202,11 +223,16 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_that_will_stop_runs_are_free() {
-        for c in ['x', 'K'] {
-            for scope in [Scope::Fleet, Scope::Run] {
-                assert_eq!(lookup(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), scope), None);
+    fn a_slip_of_shift_presses_nothing() {
+        // With Caps Lock on, or Shift not held, the other case of these letters must do nothing.
+        let of = |c, scope| lookup(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), scope);
+        for scope in [Scope::Fleet, Scope::Run, Scope::Gates] {
+            for c in ['x', 'r', 'y', 'I', 'V'] {
+                assert_eq!(of(c, scope), None, "{c}");
             }
+            assert_eq!(of('X', scope), Some(Command::Press));
+            let alt = KeyEvent::new(KeyCode::Char('X'), KeyModifiers::ALT);
+            assert_eq!(lookup(&alt, scope), None);
         }
     }
 

@@ -34,6 +34,14 @@ impl Line {
         self.insert(text);
     }
 
+    /// `before` and `after`, the cursor between them.
+    pub fn set_around(&mut self, before: &str, after: &str) {
+        self.set(before);
+        let cursor = self.cursor;
+        self.insert(after);
+        self.cursor = cursor.min(self.text.len());
+    }
+
     /// Text before and after the cursor.
     pub fn split(&self) -> (&str, &str) {
         self.text.split_at(self.cursor)

@@ -1,18 +1,22 @@
 //! The screen. [`draw`] shows the model and changes nothing; [`Ui`] is what a person chose to look at, and turns
 //! input into [`Action`]s. What is selected is a run's number, never a row.
 
+mod act;
 mod canvas;
 mod command;
 mod digits;
 mod fleet;
 mod format;
+mod gates;
 mod glyphs;
 mod help;
 mod input;
+mod key;
 mod keymap;
 mod line;
 mod look;
 mod order;
+mod press;
 mod run;
 mod spark;
 pub mod terminal;
@@ -36,6 +40,7 @@ use canvas::Canvas;
 use glyphs::Glyphs;
 use line::Line;
 use order::{Listing, Wish};
+use press::Hand;
 use theme::{Role, Theme};
 
 pub use keymap::KEYS;
@@ -134,6 +139,13 @@ enum Detail {
     Event(u64),
 }
 
+/// What a command line is about: the run that was selected when it was opened, and the action of it that was held.
+#[derive(Clone, Debug, Default)]
+struct Aim {
+    run: Option<u32>,
+    gate: Option<Text>,
+}
+
 /// All state of the screen that isn't the model's.
 pub struct Ui {
     options: Options,
@@ -147,6 +159,10 @@ pub struct Ui {
     /// Help, and how far it is scrolled.
     help: Option<u16>,
     run: RunView,
+    /// The list of held actions, and the id of the one under its cursor.
+    gates: Option<Text>,
+    hand: Hand,
+    aim: Aim,
     /// An answer to the last command, until the next key.
     note: Option<Text>,
     listing: Option<Listing>,
@@ -172,13 +188,21 @@ impl Ui {
             mode: Mode::Keys,
             help: None,
             run: RunView::default(),
+            gates: None,
+            hand: Hand::default(),
+            aim: Aim::default(),
             note: None,
             listing: None,
         }
     }
 
-    /// Lists the runs anew. To be called before a frame is drawn: keys then mean what that frame shows.
+    /// Lists the runs anew. To be called before a frame is drawn, and only then: keys then mean what that frame shows.
     pub fn refresh(&mut self, model: &Model, now: Stamp) {
+        self.list(model, now);
+        self.is_shown(model, now);
+    }
+
+    fn list(&mut self, model: &Model, now: Stamp) {
         let listing = Listing::of(model, &self.wish, now);
         let is_gone = listing.position(self.selected).is_none();
         if !self.has_moved || is_gone {
@@ -251,6 +275,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, ui: &Ui, theme: &Theme, now: S
     canvas.tint(area, theme.style(Role::Text));
     match (ui.help, ui.view) {
         (Some(scroll), _) => help::draw(&mut canvas, area, scroll),
+        (None, _) if ui.gates.is_some() => gates::draw(&mut canvas, area, &scene),
         (None, View::Run(number)) if model.run(number).is_some() => run::draw(&mut canvas, area, &scene, number),
         (None, _) => fleet::draw(&mut canvas, area, &scene),
     }

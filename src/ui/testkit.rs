@@ -1,5 +1,7 @@
 //! Made-up models for tests of the screen: events written by hand, applied as the engine applies all events.
 
+pub mod control;
+
 use std::sync::Arc;
 
 use crate::domain::event::{Agent, Body, Event, Failure, Key, ModelCall, Outcome, RunId, RunInfo, Totals};

@@ -1,5 +1,8 @@
 //! What the screens look like, at every size, with and without colour, whatever agents write.
 
+mod hand;
+mod key;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -148,7 +148,9 @@ fn updates_come_in_order_and_between_answers() {
         match call {
             Call::Subscribe(_) => {
                 desk.reply(*conn, id.clone(), Ok(snapshot(7)));
-                (8..10).for_each(|seq| drop(desk.notify_all(To::Subscribed, "update", &snapshot(seq))));
+                for seq in 8..10 {
+                    desk.notify_all(To::Subscribed, "update", &snapshot(seq));
+                }
             }
             _ => {
                 desk.notify_all(To::Subscribed, "update", &snapshot(10));

@@ -4,6 +4,8 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::super::peer::{self, Peer};
 use super::conn::{Conn, Slot};
 use super::{Desk, Inbound, limits};
@@ -50,6 +52,8 @@ impl Desk {
             match self.listener.accept() {
                 Ok((stream, _)) => self.let_in(stream, now, inbound),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                // The system looks for a descriptor before it looks for somebody who waits.
+                Err(e) if is_full(&e) && !self.is_awaited() => return,
                 // No descriptor, or no memory for one. Anything else is about that one connection.
                 Err(e) if is_full(&e) && !self.make_room(now) => {
                     self.breathing = Some(now + limits::BREATH);
@@ -62,6 +66,12 @@ impl Desk {
                 return;
             }
         }
+    }
+
+    /// Somebody waits to be accepted.
+    fn is_awaited(&self) -> bool {
+        let mut fds = [PollFd::new(&self.listener, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
     }
 
     fn let_in(&mut self, stream: UnixStream, now: Duration, inbound: &mut Vec<Inbound>) {

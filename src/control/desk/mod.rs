@@ -27,6 +27,7 @@
 //! one piece: then it is heard in the moment in which it is accepted.
 
 mod accept;
+mod admit;
 mod conn;
 mod open;
 mod rpc;
@@ -46,7 +47,7 @@ use self::spare::Spare;
 use super::dir::{self, RunDir};
 use super::peer::{self, Peer};
 use super::proc;
-use super::protocol::{Call, Hello, PROTO, Role, RpcError, Welcome, code};
+use super::protocol::{Call, PROTO, Role, RpcError, Welcome, code};
 use crate::domain::text::Text;
 
 pub(super) use self::open::socket;
@@ -302,87 +303,6 @@ impl Desk {
                 }
             },
         }
-    }
-
-    /// May this connection make this call now?
-    fn admit(&mut self, at: usize, call: &Call) -> Result<(), RpcError> {
-        let room = self.ordinary() < limits::CONNECTIONS;
-        let conn = &mut self.conns[at];
-        if conn.slot == Slot::Reserved && room && !conn.on_spare {
-            conn.slot = Slot::Ordinary;
-        }
-        let refuse = |code, why: &str| Err(RpcError::new(code, why));
-        match call {
-            _ if conn.slot == Slot::Pending => refuse(code::NO_HELLO, "say `hello` first"),
-            Call::Hello(_) => refuse(code::INVALID_REQUEST, "`hello` was said already"),
-            _ if !peer::may(conn.role, call) => refuse(code::REFUSED, "your role on this connection may not do this"),
-            Call::Stop(_) | Call::Status(_) if conn.open_calls < limits::OPEN_CALLS => Ok(()),
-            _ if conn.slot == Slot::Reserved => {
-                refuse(code::LIMIT, "all connections are taken; this last one is for `status` and `stop`")
-            }
-            _ if conn.open_calls >= limits::OPEN_CALLS => {
-                refuse(code::LIMIT, "too many of your calls are unanswered; wait for their answers")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn hello(
-        &mut self,
-        at: usize,
-        id: &Id,
-        hello: &Hello,
-        now: Duration,
-        inbound: &mut Vec<Inbound>,
-    ) -> Result<(), RpcError> {
-        if hello.run.as_ref().is_some_and(|run| *run != self.welcome.run) {
-            let message =
-                format!("this is the run {}, not {}", self.welcome.run, hello.run.clone().unwrap_or_default());
-            return Err(RpcError::new(code::UNKNOWN, &message));
-        }
-        self.identify(at, hello.role).map_err(|why| {
-            let peer = self.conns[at].peer.clone();
-            self.refusals.tell(peer, why.clone(), now, inbound);
-            RpcError::new(code::REFUSED, &format!("{why}; it can't be an operator"))
-        })?;
-        let slot = self.slot_for(at, hello.role, now)?;
-        let conn = &mut self.conns[at];
-        (conn.slot, conn.role, conn.since) = (slot, hello.role, now);
-        conn.say(&rpc::result(id, &self.welcome));
-        Ok(())
-    }
-
-    /// Looks the peer up, and refuses those who want to be an operator and may not.
-    fn identify(&mut self, at: usize, role: Role) -> Result<(), Text> {
-        let Self { conns, spare, marks, kept, .. } = self;
-        let conn = &mut conns[at];
-        let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
-        // Looking takes a descriptor.
-        spare.lend(|| {
-            if let Some(peer) = conn.stream().and_then(|stream| Peer::of(stream).ok()) {
-                conn.peer = peer;
-            }
-            match role {
-                Role::Operator => peer::may_operate(&conn.peer, kept, &marks),
-                _ => Ok(()),
-            }
-        })
-    }
-
-    fn slot_for(&mut self, at: usize, role: Role, now: Duration) -> Result<Slot, RpcError> {
-        if self.ordinary() < limits::CONNECTIONS && !self.conns[at].on_spare {
-            return Ok(Slot::Ordinary);
-        }
-        let full = || RpcError::new(code::LIMIT, "all connections to this run are taken; close one of them");
-        if role != Role::Operator {
-            return Err(full());
-        }
-        match self.conns.iter_mut().find(|conn| conn.slot == Slot::Reserved && !conn.is_closed()) {
-            None => {}
-            Some(other) if other.can_give_way(now) => other.close(),
-            Some(_) => return Err(full()),
-        }
-        Ok(Slot::Reserved)
     }
 
     fn ordinary(&self) -> usize {

@@ -13,7 +13,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use super::super::dir::{DirError, RunDir, SOCKET};
 
 /// Connections that may wait to be accepted. They are accepted in order, so this is also how many can be ahead of a stop.
-const BACKLOG: i32 = 1_024;
+const BACKLOG: i32 = 64;
 
 /// Why a socket can't be opened.
 #[derive(Debug, thiserror::Error)]

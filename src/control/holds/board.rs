@@ -88,11 +88,7 @@ impl Board {
         }
         for (run, told) in &self.told {
             if told.key != Key::None && !all.contains_key(run) {
-                let why = if told.socket.is_some() {
-                    "nobody listens on its socket any more"
-                } else {
-                    "its process has ended"
-                };
+                let why = if told.socket.is_some() { "nobody listens on its socket any more" } else { super::ENDED };
                 all.insert(run.clone(), none(run, why));
             }
         }

@@ -37,18 +37,18 @@ const STATE_WORD: u16 = 10;
 /// What is added as there is room, most wanted first, with the least width that makes sense.
 const WANTED: [(Column, u16); 9] = [
     (Column::Forecast, 10),
+    (Column::Key, 6),
     (Column::Flags, 11),
     (Column::Gauge, 6),
     (Column::Cost, 8),
     (Column::Project, 9),
-    (Column::Key, 4),
     (Column::Burn, 6),
     (Column::Model, 9),
     (Column::Task, TASK),
 ];
 
 /// What grows with the room that is left, in this order, up to these widths.
-const GROWTH: [(Column, u16); 8] = [
+const GROWTH: [(Column, u16); 9] = [
     (Column::Task, 16),
     (Column::Flags, 16),
     (Column::Model, 13),
@@ -56,7 +56,8 @@ const GROWTH: [(Column, u16); 8] = [
     (Column::Forecast, 14),
     (Column::Gauge, 10),
     (Column::Burn, 12),
-    (Column::Key, 6),
+    (Column::Key, 10),
+    (Column::State, 15),
 ];
 
 impl Column {
@@ -149,7 +150,7 @@ mod tests {
     fn columns_drop_as_the_screen_narrows() {
         use Column::*;
         assert_eq!(names(120).len(), 12);
-        assert_eq!(names(80), [State, Agent, Task, Clock, Gauge, Forecast, Flags]);
+        assert_eq!(names(80), [Key, State, Agent, Task, Clock, Forecast, Flags]);
         assert_eq!(names(40), [State, Agent, Task, Clock]);
     }
 

@@ -104,8 +104,10 @@ pub fn progress(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
 
 /// What is wrong with what redkey was given; one line each.
 pub fn warnings(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
-    for (y, warning) in (area.top()..area.bottom()).zip(&scene.ui.options.warnings) {
-        let style = canvas.style(Role::Warn);
+    let alerts = super::super::key::alerts(scene, None);
+    let own = scene.ui.options.warnings.iter().map(|warning| (warning.clone(), Role::Warn));
+    for (y, (warning, role)) in (area.top()..area.bottom()).zip(alerts.into_iter().chain(own)) {
+        let style = canvas.style(role);
         canvas.put(area.x + 1, y, area.width.saturating_sub(1), &format!("! {warning}"), style);
     }
 }

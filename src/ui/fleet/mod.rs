@@ -8,9 +8,9 @@ mod row;
 
 use ratatui::layout::Rect;
 
-use super::Scene;
 use super::canvas::{Canvas, Cut};
 use super::theme::Role;
+use super::{Scene, gates, key};
 use columns::Placed;
 use row::Row;
 
@@ -18,6 +18,8 @@ use row::Row;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     pub header: Rect,
+    /// What is held and waits for an answer.
+    pub gate: Rect,
     pub progress: Rect,
     pub warnings: Rect,
     pub titles: Rect,
@@ -31,14 +33,17 @@ pub struct Layout {
 const PREVIEW: u16 = 6;
 
 impl Layout {
-    /// `runs` to list, and rows wanted for progress and warnings.
-    pub fn of(area: Rect, runs: usize, progress: bool, warnings: usize) -> Self {
+    /// `runs` to list, and rows wanted for a held action, progress and warnings.
+    pub fn of(area: Rect, runs: usize, gate: u16, progress: bool, warnings: usize) -> Self {
         let mut layout = Self::default();
         let mut rest = area;
         let height = area.height;
         if height >= 4 {
             (layout.header, rest) = rest.top_rows(1);
             (rest, layout.footer) = rest.bottom_rows(1);
+        }
+        if height >= 5 {
+            (layout.gate, rest) = rest.top_rows(gate);
         }
         if progress && height >= 6 {
             (layout.progress, rest) = rest.top_rows(1);
@@ -78,7 +83,8 @@ fn first_row(selected: Option<usize>, listed: usize, shown: u16) -> usize {
 
 fn layout(area: Rect, scene: &Scene<'_>) -> Layout {
     let model = scene.model;
-    Layout::of(area, scene.listing.order.len(), !model.progress.is_done(), scene.ui.options.warnings.len())
+    let warnings = scene.ui.options.warnings.len() + key::alerts(scene, None).len();
+    Layout::of(area, scene.listing.order.len(), gates::rows(model), !model.progress.is_done(), warnings)
 }
 
 /// The run at a place on the screen.
@@ -100,6 +106,7 @@ pub fn page(area: Rect, scene: &Scene<'_>) -> usize {
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
     let layout = layout(area, scene);
     head::header(canvas, layout.header, scene);
+    gates::banner(canvas, layout.gate, scene);
     head::progress(canvas, layout.progress, scene);
     head::warnings(canvas, layout.warnings, scene);
     if scene.listing.order.is_empty() {
@@ -114,7 +121,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>) {
         head::totals(canvas, layout.totals, &placed, scene);
         preview::draw(canvas, layout.preview, scene);
     }
-    super::help::footer(canvas, layout.footer, scene);
+    let has_panel = preview::has_panel(layout.preview, scene, canvas.glyphs.is_ascii);
+    super::help::footer_with_key(canvas, layout.footer, scene, scene.ui.selected.filter(|_| !has_panel));
 }
 
 fn rows(canvas: &mut Canvas<'_>, area: Rect, placed: &[Placed], scene: &Scene<'_>) {
@@ -157,8 +165,8 @@ mod tests {
     fn areas_never_overlap() {
         for height in 0..60 {
             for runs in [0, 1, 7, 1_000] {
-                let l = Layout::of(Rect::new(0, 0, 80, height), runs, true, 2);
-                let areas = [l.header, l.progress, l.warnings, l.titles, l.rows, l.totals, l.preview, l.footer];
+                let l = Layout::of(Rect::new(0, 0, 80, height), runs, 1, true, 2);
+                let areas = [l.header, l.gate, l.progress, l.warnings, l.titles, l.rows, l.totals, l.preview, l.footer];
                 let sum: u16 = areas.iter().map(|a| a.height).sum();
                 assert!(sum <= height, "{height} {runs}: {l:?}");
                 for (i, a) in areas.iter().enumerate() {

@@ -4,7 +4,7 @@ use ratatui::style::{Modifier, Style};
 
 use super::super::canvas::{Canvas, columns};
 use super::super::theme::Role;
-use super::super::{Scene, digits, format, look, spark};
+use super::super::{Scene, digits, format, key, look, spark};
 use super::columns::{Column, MARGIN, Placed};
 use crate::domain::run::{Run, State};
 use crate::domain::statement::{Charge, Rule};
@@ -21,13 +21,15 @@ pub struct Row<'a> {
     pub is_selected: bool,
     /// The charge that has just landed.
     pub fresh: Option<&'a Charge>,
+    grip: Option<key::Grip<'a>>,
 }
 
 impl<'a> Row<'a> {
-    pub fn of(run: &'a Run, scene: &Scene<'_>) -> Self {
+    pub fn of(run: &'a Run, scene: &Scene<'a>) -> Self {
         let state = run.state(scene.now, &scene.model.rules);
         let fresh = look::fresh(run, scene.now);
-        Self { run, state, is_selected: scene.ui.selected == Some(run.number), fresh }
+        let grip = key::Grip::in_scene(scene, run.number);
+        Self { run, state, is_selected: scene.ui.selected == Some(run.number), fresh, grip }
     }
 
     fn is_over(&self) -> bool {
@@ -64,11 +66,12 @@ impl<'a> Row<'a> {
         let muted = canvas.style(Role::Muted);
         let text = if self.is_over() { muted } else { canvas.style(Role::Text) };
         match cell.column {
-            // Runs that are merely watched can't be held: nobody started them under a key.
             Column::Key => {
-                canvas.put(x, y, width, "none", canvas.style(Role::Border));
+                let held = scene.model.hold(run.number).key;
+                let role = if self.is_over() { Role::Border } else { key::key_role(held) };
+                canvas.put(x, y, width, key::key_word(held, width), canvas.style(role));
             }
-            Column::State => self.state(canvas, x, y, width),
+            Column::State => self.state(canvas, x, y, width, scene),
             Column::Agent => {
                 let style = if self.is_over() { muted } else { canvas.style(look::agent_role(run.id.agent)) };
                 canvas.put(x, y, width, run.agent(), style);
@@ -93,13 +96,27 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn state(&self, canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16) {
-        let style = canvas.style(look::state_role(self.state));
-        let mark = canvas.glyphs.state(self.state);
+    /// What its key has to say, else what it does.
+    fn state(&self, canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, scene: &Scene<'_>) {
+        let own = || (canvas.glyphs.state(self.state), self.state.name().to_owned(), look::state_role(self.state));
+        let (mark, word, role) = self.grip.as_ref().and_then(|g| key::row_state(g, scene)).unwrap_or_else(own);
+        let style = canvas.style(role);
+        // A selected row has one background; what is told by its own is told by that colour then.
+        let style = match style.bg {
+            Some(ground) if self.is_selected => Style { fg: Some(ground), bg: None, ..style },
+            _ => style,
+        };
+        // `stopping` gives way to the rung, which says more.
+        let word = match word.strip_prefix("stopping ") {
+            Some(rung) if columns(&word) + 2 > width => format!("stop {rung}"),
+            _ => word,
+        };
         if width < 4 {
             canvas.put(x, y, width, mark, style);
+        } else if columns(&word) + 2 > width && word.starts_with("stop ") {
+            canvas.put(x, y, width, &word, style);
         } else {
-            canvas.put(x, y, width, &format!("{mark} {}", self.state.name()), style);
+            canvas.put(x, y, width, &format!("{mark} {word}"), style);
         }
     }
 
@@ -182,7 +199,7 @@ impl<'a> Row<'a> {
     /// What is worth a word, the gravest first.
     fn words(&self, canvas: &Canvas<'_>, scene: &Scene<'_>) -> Vec<(String, Role)> {
         let run = self.run;
-        let mut words = Vec::new();
+        let mut words = self.grip.as_ref().map_or_else(Vec::new, |grip| key::notes(grip, scene));
         if matches!(self.state, State::Failed | State::Interrupted) && !run.outcome_reason().is_empty() {
             words.push((run.outcome_reason().to_owned(), Role::Warn));
         }

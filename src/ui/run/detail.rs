@@ -126,7 +126,7 @@ fn of_event(entry: &Entry, seat: &Seat<'_>) -> Lines {
 }
 
 /// Lines of at most `width` columns, broken at spaces where that is possible.
-fn wrap(text: &str, width: u16) -> Vec<String> {
+pub fn wrap(text: &str, width: u16) -> Vec<String> {
     let width = usize::from(width.max(1));
     let mut lines = vec![String::new()];
     let mut used = 0;

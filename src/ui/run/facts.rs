@@ -5,7 +5,7 @@ use ratatui::style::Style;
 
 use super::super::canvas::{Canvas, columns};
 use super::super::theme::Role;
-use super::super::{Scene, format, look};
+use super::super::{Scene, format, key, look};
 use super::Seat;
 use crate::domain::forecast::Forecast;
 use crate::domain::meter::Meter;
@@ -18,8 +18,11 @@ pub fn header(canvas: &mut Canvas<'_>, area: Rect, seat: &Seat<'_>) {
         return;
     }
     let run = seat.run;
-    let state = canvas.style(look::state_role(seat.state));
-    let word = format!("{} {}", canvas.glyphs.state(seat.state), seat.state.name());
+    let own = || (canvas.glyphs.state(seat.state), seat.state.name().to_owned(), look::state_role(seat.state));
+    let grip = key::Grip::in_scene(seat.scene, run.number);
+    let (mark, word, role) = grip.and_then(|grip| key::row_state(&grip, seat.scene)).unwrap_or_else(own);
+    let state = canvas.style(role);
+    let word = format!("{mark} {word}");
     let position = seat
         .scene
         .listing

@@ -15,13 +15,13 @@ use ratatui::layout::Rect;
 use super::canvas::{Canvas, Cut, columns};
 use super::digits::{self, Size};
 use super::theme::Role;
-use super::{Pane, Scene, look};
+use super::{Pane, Scene, gates, key, look};
 use crate::domain::run::{Run, State};
 use crate::domain::time::{Span, Stamp};
 
-pub use detail::entry;
+pub use detail::{entry, wrap};
 pub use facts::meaning;
-pub use list::lines;
+pub use list::{first, lines};
 pub use statement::line as charge_line;
 
 /// What every part of the view reads.
@@ -38,6 +38,10 @@ struct Seat<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Layout {
     header: Rect,
+    /// What is held and waits for an answer.
+    gate: Rect,
+    alerts: Rect,
+    key: Rect,
     clock: Rect,
     /// Beside the clock.
     facts: Rect,
@@ -60,6 +64,14 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, number: u32)
     let text = digits::text(seat.left);
     let layout = layout(area, &seat, &text, canvas.glyphs.is_ascii);
     facts::header(canvas, layout.header, &seat);
+    gates::banner(canvas, layout.gate, scene);
+    for (y, (words, role)) in (layout.alerts.top()..layout.alerts.bottom()).zip(key::alerts(scene, Some(number))) {
+        let style = canvas.style(role);
+        canvas.put(layout.alerts.x + 1, y, layout.alerts.width.saturating_sub(1), &format!("! {words}"), style);
+    }
+    if let Some(grip) = key::Grip::in_scene(scene, number).filter(|_| layout.key.height > 0) {
+        key::draw(canvas, layout.key, &grip, scene, key::Size::Large);
+    }
     clock(canvas, layout.clock, &seat, &text);
     let role = look::clock_role(seat.state, seat.left, rules);
     if layout.gauge.height > 0 {
@@ -76,7 +88,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, number: u32)
         branches::draw(canvas, layout.branches, &seat, scene.ui.run.pane == Pane::Branches);
     }
     lists(canvas, &layout, &seat);
-    super::help::footer(canvas, layout.footer, scene);
+    let chip = Some(number).filter(|_| layout.key.height == 0);
+    super::help::footer_with_key(canvas, layout.footer, scene, chip);
 }
 
 /// The burn of a run as it is drawn elsewhere.
@@ -140,6 +153,12 @@ fn layout(area: Rect, seat: &Seat<'_>, text: &str, is_ascii: bool) -> Layout {
     if area.height >= 8 {
         (rest, l.footer) = rest.bottom_rows(1);
     }
+    let (scene, number) = (seat.scene, seat.run.number);
+    if area.height >= 5 {
+        (l.gate, rest) = rest.top_rows(gates::rows(scene.model));
+        let alerts = u16::try_from(key::alerts(scene, Some(number)).len()).unwrap_or(u16::MAX);
+        (l.alerts, rest) = rest.top_rows(alerts.min(area.height / 8));
+    }
     let is_roomy = area.height >= TALL;
     if is_roomy {
         rest = rest.top_rows(1).1;
@@ -148,12 +167,14 @@ fn layout(area: Rect, seat: &Seat<'_>, text: &str, is_ascii: bool) -> Layout {
     let (rest, left) = top(&mut l, area, rest, text, is_ascii);
     let rest = if is_roomy { rest.top_rows(1).1 } else { rest };
     if area.width < WIDE || rest.height < 6 {
-        l.first = rest;
+        (l.key, l.first) = if rest.height >= 10 { with_key(rest, seat) } else { (Rect::default(), rest) };
         return l;
     }
     let (left, right) = rest.left_columns(left);
     let right = Rect { x: right.x + 2, width: right.width.saturating_sub(2), ..right };
     side(&mut l, left, seat);
+    let (key, right) = with_key(right, seat);
+    l.key = key;
     if is_roomy {
         let (first, second) = right.top_rows(right.height * 11 / 20);
         (l.first, l.second) = (first.bottom_rows(1).0, second);
@@ -161,6 +182,15 @@ fn layout(area: Rect, seat: &Seat<'_>, text: &str, is_ascii: bool) -> Layout {
         l.first = right;
     }
     l
+}
+
+/// The key, with a row under it where there is room, and the rest.
+fn with_key(area: Rect, seat: &Seat<'_>) -> (Rect, Rect) {
+    let most = Rect { height: area.height * 2 / 5, ..area };
+    let grip = key::Grip::in_scene(seat.scene, seat.run.number);
+    let rows = grip.map_or(0, |grip| key::rows(&grip, most, key::Size::Large)).min(most.height);
+    let (key, rest) = area.top_rows(rows);
+    (key, rest.top_rows(u16::from(rows > 3)).1)
 }
 
 /// The clock, what stands beside and under it. Returns the rest, and how wide the left column is.

@@ -43,15 +43,17 @@ fn answer(desk: &mut Desk, inbound: &Inbound) {
     }
 }
 
-/// The quickest of a few: the machine may be busy, the desk may not.
+/// Half of them take no longer: the machine may be busy for a moment, the desk may not.
 fn takes(room: &Room) -> Duration {
     let path = room.dir.socket_path("r-1").expect("fits");
-    let once = || {
+    let once = |_| {
         let began = clock::elapsed();
         client::stop(&path, &stop_call(), patience()).expect("a stop");
         clock::elapsed() - began
     };
-    (0..5).map(|_| once()).min().expect("some")
+    let mut times: Vec<_> = (0..21).map(once).collect();
+    times.sort();
+    times[10]
 }
 
 #[test]

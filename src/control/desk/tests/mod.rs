@@ -23,7 +23,7 @@ pub fn hello(role: &str) -> String {
 
 /// A desk, and the time as it is told.
 pub struct Scene {
-    pub room: Room,
+    _room: Room,
     pub desk: Desk,
     pub now: Duration,
 }
@@ -31,7 +31,7 @@ pub struct Scene {
 pub fn scene() -> Scene {
     let room = room();
     let desk = room.desk("r-1");
-    Scene { room, desk, now: Duration::from_secs(1) }
+    Scene { _room: room, desk, now: Duration::from_secs(1) }
 }
 
 impl Scene {
