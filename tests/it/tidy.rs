@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms that know neither the outside world nor its clocks.
-const PURE: [&str; 14] = [
+const PURE: [&str; 17] = [
     "src/domain",
     "src/adapters",
     "src/engine",
@@ -11,6 +11,9 @@ const PURE: [&str; 14] = [
     "src/control/ladder.rs",
     "src/control/protocol.rs",
     "src/control/gates.rs",
+    "src/control/meter/decide.rs",
+    "src/control/meter/total.rs",
+    "src/control/meter/suspects.rs",
     "src/report.rs",
     "src/demo.rs",
     "src/sources/decode.rs",

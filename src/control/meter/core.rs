@@ -1,22 +1,24 @@
 //! The meter without its surroundings: messages in, what is to be said out. No IO, no clock; `now` is an argument.
 
+mod calls;
+mod hooks;
+
 use std::sync::Arc;
 
 use super::decide::{self, Decision, Memory, Rule};
 use super::suspects::Suspects;
 use super::total::Total;
 use crate::control::audit::Fact;
-use crate::control::gates::{Ask, Book, Closed, word};
-use crate::control::link::{Asked, FromMeter, Reply, StopAsk, ToMeter};
-use crate::control::protocol::{self, Call, Gate, GateState, GrantCall, HookAnswer, HookCall, Metered, RpcError, code};
-use crate::control::words::{Asker, AtZero, Mode, Phase, Stop};
+use crate::control::gates::Book;
+use crate::control::link::{FromMeter, StopAsk, ToMeter};
+use crate::control::protocol::{self, HookCall, Metered};
+use crate::control::words::{AtZero, Mode, Phase, Stop};
 use crate::domain::event::RunId;
 use crate::domain::policy::Caps;
 use crate::domain::price::Prices;
 use crate::domain::rules::Rules;
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
-use crate::domain::tool::ToolInput;
 use crate::engine::{Model, Msg};
 
 /// Notes kept for the status.
@@ -282,225 +284,6 @@ impl Core {
         self.ending.clone().or_else(|| interrupt.map(|stop| Text::new(&format!("interrupted by {}", stop.by.by))))
     }
 
-    fn call(&mut self, asked: Asked, now: Stamp) {
-        let by = |by: &Text| Asker {
-            by: by.clone(),
-            user: self.config.user.clone(),
-            uid: Some(asked.peer.uid),
-            pid: Some(asked.peer.pid),
-        };
-        let Asked { conn, id, call, .. } = asked.clone();
-        let reply = match call {
-            Call::Grant(grant) => Reply::new(conn, id, self.grant(&grant, by(&grant.by), now)),
-            Call::Take(grant) => Reply::new(conn, id, self.takes(&grant, by(&grant.by), now)),
-            Call::GateList(_) => Reply::new(conn, id, Ok(self.gates.waiting().cloned().collect::<Vec<Gate>>())),
-            Call::GateAnswer(answer) => {
-                let closed = self.gates.answer(&answer.gate, answer.allow, answer.by, answer.reason, now);
-                let result = closed.map(|closed| {
-                    let gate = closed.gate.clone();
-                    self.close(vec![closed]);
-                    self.settle_waiting(now);
-                    gate
-                });
-                let refused = |refusal| RpcError::new(code::UNKNOWN, &format!("{}: {refusal}", answer.gate));
-                Reply::new(conn, id, result.map_err(refused))
-            }
-            Call::GateAsk(ask) => {
-                let because = Text::new("the agent asks");
-                return self.gate(ask.text, because, None, Caller { conn, id, kind: Kind::Agent }, None, now);
-            }
-            Call::Hook(call) => return self.hook(Caller { conn, id, kind: Kind::Hook }, call, now),
-            Call::Release(why) => {
-                let held = self.held.is_some();
-                if held {
-                    self.record(&Fact::Released { by: by(&why.by), reason: why.reason });
-                    self.note(Text::new(&format!("released by {}", why.by)));
-                    self.go_on(now);
-                }
-                let clock = self.clock(now).filter(|_| held);
-                Reply::new(conn, id, clock.ok_or_else(|| RpcError::new(code::UNKNOWN, "this run is not held")))
-            }
-            Call::Event(line) => Reply::new(conn, id, self.event(line.0.get())),
-            Call::Hello(_) | Call::Status(_) | Call::Subscribe(_) | Call::Stop(_) | Call::Ack(_) => {
-                Reply::new::<()>(conn, id, Err(RpcError::new(code::INTERNAL, "this is not the meter's to answer")))
-            }
-        };
-        self.out.push(FromMeter::Reply(reply));
-    }
-
-    fn grant(&mut self, call: &GrantCall, by: Asker, now: Stamp) -> Result<protocol::Clock, RpcError> {
-        if call.amount_ms <= Span::ZERO {
-            return Err(RpcError::new(code::INVALID_PARAMS, "grant more than nothing; `take` takes"));
-        }
-        if let Some(why) = &self.ending {
-            return Err(RpcError::new(code::REFUSED, &format!("too late: {why}")));
-        }
-        self.given(call.amount_ms, by, call);
-        self.tick(now);
-        Ok(self.clock(now).unwrap_or_else(|| self.bare_clock()))
-    }
-
-    /// Takes what is left and no more.
-    fn takes(&mut self, call: &GrantCall, by: Asker, now: Stamp) -> Result<protocol::Clock, RpcError> {
-        if call.amount_ms <= Span::ZERO {
-            return Err(RpcError::new(code::INVALID_PARAMS, "take more than nothing"));
-        }
-        let left = self.clock(now).map_or(Span::ZERO, |clock| clock.left_ms);
-        let amount = call.amount_ms.min(left);
-        if amount <= Span::ZERO {
-            return Err(RpcError::new(code::REFUSED, "it has no time left to give"));
-        }
-        self.given(-amount, by, call);
-        self.tick(now);
-        Ok(self.clock(now).unwrap_or_else(|| self.bare_clock()))
-    }
-
-    fn given(&mut self, amount: Span, by: Asker, call: &GrantCall) {
-        self.grants += amount;
-        let verb = if amount < Span::ZERO { "taken" } else { "granted" };
-        self.note(Text::new(&format!("{} {verb} by {}", Span(amount.0.abs()).short(), by.by)));
-        let sessions = self.sessions.iter().map(|id| Text::new(&id.to_string())).collect();
-        let (reason, other) = (call.reason.clone(), call.other.clone());
-        self.record(&Fact::Granted { amount_ms: amount, by, reason, other, sessions });
-    }
-
-    /// A line of redkey's own events, told over the socket: it becomes part of this run's stream.
-    fn event(&mut self, line: &str) -> Result<bool, RpcError> {
-        let bad = |why: &str| RpcError::new(code::INVALID_PARAMS, why);
-        let mut value: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(line).map_err(|_| bad("an event is a JSON object"))?;
-        if !value.contains_key("type") {
-            return Err(bad("an event has a `type`"));
-        }
-        value.entry("redkey").or_insert_with(|| 1.into());
-        value.insert("run".into(), self.config.run.as_str().into());
-        self.lines.push(serde_json::Value::Object(value).to_string());
-        Ok(true)
-    }
-
-    fn hook(&mut self, caller: Caller, call: HookCall, now: Stamp) {
-        self.suspects.hooked(&call.session, now);
-        if let Some(why) = self.refuses() {
-            return self.answer_hook(&caller, HookAnswer::End { why });
-        }
-        let (Some(tool), true) = (&call.tool, is_before_tool(&call.event)) else {
-            // What a person types while the run is held is refused at once: the person is there to lift the hold.
-            let refused = self.held.clone().filter(|_| is_prompt(&call.event));
-            return self.answer_hook(&caller, refused.map_or(HookAnswer::Pass, |why| HookAnswer::End { why }));
-        };
-        if self.held.is_some() {
-            let until = now + self.patience(call.deadline_ms);
-            self.waiting.push(Waiting { caller, call, until });
-            return self.settle_waiting(now);
-        }
-        let input = call.input.as_ref().map(|raw| ToolInput::from_text(raw.0.get())).unwrap_or_default();
-        let id = RunId::new(call.agent, call.session.as_str());
-        let cwd = self.model.find(&id).map(|run| run.facts.cwd.clone()).filter(|cwd| !cwd.is_empty());
-        let cwd = cwd.unwrap_or_else(|| self.config.cwd.clone());
-        match self.model.rules.gate(call.agent, tool, &input, cwd.as_str()) {
-            None => self.answer_hook(&caller, HookAnswer::Pass),
-            Some(because) => {
-                let what = Text::new(&format!("{tool} {}", input.summary));
-                self.gate(what, Text::new(&because), call.call.clone(), caller, Some(call.deadline_ms), now);
-            }
-        }
-    }
-
-    /// How long a call may wait for a person.
-    fn patience(&self, deadline: Span) -> Span {
-        (deadline - MARGIN).max(Span::ZERO).min(self.model.rules.policy.gate.timeout)
-    }
-
-    fn gate(
-        &mut self,
-        what: Text,
-        because: Text,
-        call: Option<Text>,
-        caller: Caller,
-        deadline: Option<Span>,
-        now: Stamp,
-    ) {
-        let timeout = deadline.map_or(self.model.rules.policy.gate.timeout, |deadline| self.patience(deadline));
-        let ask = Ask { run: self.config.run.clone(), what, because, call, timeout };
-        match self.gates.ask(ask, caller, now) {
-            Ok(gate) => {
-                self.record(&Fact::GateAsked { gate });
-                self.settle_waiting(now);
-            }
-            Err(closed) => self.close(vec![*closed]),
-        }
-    }
-
-    /// Answered gates: their askers are told, and the log.
-    fn close(&mut self, closed: Vec<Closed<Caller>>) {
-        for Closed { gate, asker } in closed {
-            self.record(&Fact::GateAnswered { gate: gate.clone() });
-            if gate.state == GateState::Withdrawn {
-                continue;
-            }
-            match asker.kind {
-                Kind::Agent => self.out.push(FromMeter::Reply(Reply::new(asker.conn, asker.id, Ok(gate)))),
-                Kind::Hook => {
-                    let mut why = format!("{} by {}", word(gate.state), gate.by);
-                    if gate.state == GateState::Expired {
-                        why = word(gate.state).to_owned();
-                    }
-                    if !gate.reason.is_empty() && gate.state != GateState::Expired {
-                        why = format!("{why}: {}", gate.reason);
-                    }
-                    let why = Text::new(&format!("{why} ({})", gate.id));
-                    let answer = match (gate.state, self.ending.is_some()) {
-                        (GateState::Allowed, _) => HookAnswer::Allow { why },
-                        (_, true) => HookAnswer::End { why },
-                        _ => HookAnswer::Deny { why },
-                    };
-                    self.answer_hook(&asker, answer);
-                }
-            }
-        }
-    }
-
-    fn answer_hook(&mut self, caller: &Caller, answer: HookAnswer) {
-        self.out.push(FromMeter::Reply(Reply::new(caller.conn, caller.id.clone(), Ok(answer))));
-    }
-
-    /// Held calls whose hook can't wait any longer are refused.
-    fn give_up_waiting(&mut self, now: Stamp) {
-        let (due, rest) = std::mem::take(&mut self.waiting).into_iter().partition(|one: &Waiting| now >= one.until);
-        self.waiting = rest;
-        let due: Vec<Waiting> = due;
-        for one in due {
-            let why = self.held.clone().unwrap_or_default();
-            let name = &self.config.run;
-            let why = Text::new(&format!("held, {why}: `redkey grant {name} 10m` lets it go on"));
-            self.answer_hook(&one.caller, HookAnswer::End { why });
-        }
-    }
-
-    /// Time in which a person is awaited costs nothing: it is given back when the wait is over, so that everybody who
-    /// reads the record counts the same.
-    fn settle_waiting(&mut self, now: Stamp) {
-        // An agent that merely says that it asks somebody goes on being charged, or it could stop its own clock.
-        let is_waiting = !self.waiting.is_empty() || self.gates.awaits(|caller| caller.kind == Kind::Hook);
-        match (is_waiting, self.waiting_since) {
-            (true, None) => self.waiting_since = Some(now),
-            (false, Some(since)) => {
-                self.waiting_since = None;
-                let clock = &self.model.rules.policy.clock;
-                let waited = now.since(since).clamp(Span::ZERO, clock.tool_idle_after);
-                let amount = waited.percent(i64::from(self.model.rules.policy.tariff.wall_percent));
-                if amount > Span::ZERO {
-                    self.grants += amount;
-                    let by = Asker { by: Text::new("redkey"), ..Asker::default() };
-                    let reason = Text::new("waited for a person");
-                    let sessions = self.sessions.iter().map(|id| Text::new(&id.to_string())).collect();
-                    self.record(&Fact::Granted { amount_ms: amount, by, reason, other: None, sessions });
-                }
-            }
-            _ => {}
-        }
-    }
-
     fn note(&mut self, text: Text) {
         if self.notes.len() >= MAX_NOTES {
             self.notes.remove(0);
@@ -559,13 +342,4 @@ impl Core {
     pub fn is_over(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.phase == Phase::VerifiedDead)
     }
-}
-
-/// Names of the event that comes before a tool call, of all agents.
-fn is_before_tool(event: &Text) -> bool {
-    matches!(event.as_str(), "PreToolUse" | "BeforeTool" | "tool.execute.before")
-}
-
-fn is_prompt(event: &Text) -> bool {
-    matches!(event.as_str(), "UserPromptSubmit" | "BeforeAgent")
 }
