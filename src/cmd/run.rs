@@ -52,22 +52,22 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
         audit_log: audit::path(&dirs),
         meter: Box::new(move |start| {
             let log = audit::Audit::open(&log);
-            let pumped = log.clone();
+            let pumped = log.clone(); // what is said when the link is gone
             let pump = std::thread::spawn(move || audit::pump(start.audit, &pumped));
             let metered = meter::run(
                 start.link,
                 MeterSetup {
-                    rules,
+                    rules: rules.clone(),
                     prices: Arc::new(Prices::embedded()),
-                    env,
-                    state,
+                    env: env.clone(),
+                    state: state.clone(),
                     run: start.run,
                     root: start.root,
                     session: None,
                     agent: start.agent,
                     command: start.command,
                     cwd: start.cwd,
-                    label: meter_label,
+                    label: meter_label.clone(),
                     budget: Some(given.clock),
                     caps: Some(given.caps),
                     at_zero,

@@ -29,7 +29,7 @@ use rustix::process::{Pid, Signal};
 
 pub use held::Held;
 pub use kill::{Round, kill_round, survivors, survivors_among};
-pub use reap::{Reaped, Status, reap_all};
+pub use reap::{Reaped, Status, is_child, reap_all};
 pub use stat::{Stat, ancestors, boot_id, cmdline, cwd, environ_has, exe, id, name, read, tracer, uid};
 pub use sys::{Fork, PreExec, fork, spawn, unshare_pids};
 pub use tree::{Children, children, descendants};

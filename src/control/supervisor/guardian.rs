@@ -3,6 +3,7 @@
 //!
 //! It has one thread. Whatever loses its parent below it and the supervisor becomes its child.
 
+use std::io::PipeReader;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,6 +11,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
+use super::meters::{Forked, Meters};
 use super::signals::Signals;
 use super::wire::{End, FromGuardian, ToGuardian};
 use crate::clock;
@@ -52,10 +54,14 @@ pub enum Verdict {
 pub struct Guardian {
     pub run: Text,
     pub supervisor: Pid,
-    /// The meter, and the relay if there is one: they are no part of the run.
+    /// The relay, if there is one: no part of the run.
     pub helpers: Vec<u32>,
+    /// Nor is the meter that is there.
+    pub meter: Option<u32>,
+    pub meters: Meters,
     pub link: Link<FromGuardian, ToGuardian>,
-    pub audit: Pipe,
+    /// `None` in a meter, which is forked from here.
+    pub audit: Option<Pipe>,
     pub children: Children,
 }
 
@@ -85,23 +91,43 @@ impl Guardian {
                 return Ok(Verdict::SupervisorLost { survivors: self.end_orphans() });
             }
             self.reap();
+            self.keep_metered()?;
         }
+    }
+
+    /// Where the meter was killed, another takes its place: it reads what there is to read, and goes on.
+    fn keep_metered(&mut self) -> Result<()> {
+        if self.meter.is_none_or(proc::is_child) {
+            return Ok(());
+        }
+        self.meter = match self.meters.start()? {
+            Forked::Running(pid) => Some(pid),
+            Forked::NoMore => None,
+            Forked::Inside(end) => {
+                self.audit = None;
+                std::process::exit(self.meters.be(end));
+            }
+        };
+        Ok(())
+    }
+
+    fn spared(&self) -> Vec<u32> {
+        self.helpers.iter().copied().chain(self.meter).collect()
     }
 
     /// Closes our end of the audit pipe, by which the meter knows that everything has been said; waits at most so long
     /// until it has ended.
-    pub fn let_meter_finish(self, patience: Option<Duration>) {
-        let Self { children, helpers, audit, .. } = self;
-        drop(audit);
+    pub fn let_meter_finish(mut self, patience: Option<Duration>) -> PipeReader {
+        self.audit = None;
         let until = clock::elapsed() + patience.unwrap_or_default();
         while clock::elapsed() < until {
-            while proc::reap_all(&mut |_, _| {}).is_ok_and(Reaped::is_cut_short) {}
-            let left = children.list().unwrap_or_default();
-            if !helpers.iter().any(|helper| left.contains(helper)) {
+            self.reap();
+            if !self.spared().into_iter().any(proc::is_child) {
                 break;
             }
             let _ = super::poll(&mut [], Some(ROUND));
         }
+        self.meters.audit
     }
 
     /// A key of the terminal reaches the agent by itself; what a process sent to `redkey run` is passed on.
@@ -121,24 +147,34 @@ impl Guardian {
     fn end_orphans(&mut self) -> Vec<Survivor> {
         // It may be stuck rather than dead: one that closed its end is not a supervisor any more.
         let _ = rustix::process::kill_process(self.supervisor, Signal::KILL);
-        let began = clock::elapsed();
+        let (began, spared) = (clock::elapsed(), self.spared());
         loop {
-            proc::kill_round(own_id(), &self.children, &self.helpers);
+            proc::kill_round(own_id(), &self.children, &spared);
             self.reap();
             let left: Vec<u32> =
-                self.children.list().unwrap_or_default().into_iter().filter(|p| !self.helpers.contains(p)).collect();
+                self.children.list().unwrap_or_default().into_iter().filter(|p| !spared.contains(p)).collect();
             let late = clock::elapsed() - began > GIVE_UP;
             if left.is_empty() || late {
                 let mut survivors = if left.is_empty() { vec![] } else { proc::survivors(own_id()) };
-                survivors.retain(|s| !self.helpers.contains(&s.pid));
-                self.audit.record(Some(&self.run), Fact::SupervisorLost { who: Lost::Supervisor });
-                if !survivors.is_empty() {
-                    self.audit.record(Some(&self.run), Fact::Orphaned { survivors: survivors.clone() });
-                }
+                survivors.retain(|s| !spared.contains(&s.pid));
+                self.record_loss(&survivors);
                 return survivors;
             }
             let _ = super::poll(&mut [], Some(ROUND));
         }
+    }
+}
+
+impl Guardian {
+    fn record_loss(&self, survivors: &[Survivor]) {
+        let Some(audit) = &self.audit else { return };
+        audit.record(Some(&self.run), Fact::SupervisorLost { who: Lost::Supervisor });
+        let last = if survivors.is_empty() {
+            Fact::RunEnded { code: None, signal: None, outcome: Text::new("ended because its supervisor was killed") }
+        } else {
+            Fact::Orphaned { survivors: survivors.to_vec() }
+        };
+        audit.record(Some(&self.run), last);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, IsTerminal, PipeReader, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Pid, Signal};
 
 use super::contain::{Cgroup, Contain};
+use super::meters::{Forked, MeterMain, Meters};
 use super::guardian::{self, Guardian, Verdict, code};
 use super::pidns::{self, Init, Side};
 use super::relay::Relay;
@@ -54,23 +55,6 @@ pub struct Launch {
     pub meter: MeterMain,
 }
 
-/// See [`Launch::meter`].
-pub type MeterMain = Box<dyn FnOnce(MeterStart) -> Result<()>>;
-
-/// What the meter is started with.
-pub struct MeterStart {
-    pub run: Text,
-    pub link: UnixStream,
-    pub audit: PipeReader,
-    /// The process below which the run is: the supervisor.
-    pub root: Option<ProcId>,
-    pub agent: Option<crate::domain::event::Agent>,
-    /// A copy of what the agent prints, where it is passed on.
-    pub stream: Option<PathBuf>,
-    pub command: Text,
-    pub cwd: Text,
-}
-
 /// The ends of the run's standard streams, where they are passed on.
 struct Streams {
     agent_in: Option<OwnedFd>,
@@ -81,6 +65,9 @@ struct Streams {
     copy: Option<PathBuf>,
 }
 
+/// Meters that a run may have, one after the other. One that dies so often would die again.
+const METERS: usize = 4;
+
 /// After a supervisor was lost, the meter may take so long to write what it knows.
 const METER_ENDS: Duration = Duration::from_secs(2);
 
@@ -90,7 +77,8 @@ pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
     let known = agents::of(agents::recognise(&launch.command));
     let streams = Streams::for_agent(known, &launch, &run)?;
     let (audit, audit_reader) = Pipe::pair()?;
-    let (to_meter, meter_end) = link::pair()?;
+    let (to_meters, meter_ends): (Vec<_>, Vec<_>) =
+        (0..METERS).map(|_| link::pair()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
     let (to_supervisor, supervisor_end) = link::pair()?;
     let (to_relay, relay_end) = link::pair()?;
     proc::become_subreaper()?;
@@ -98,61 +86,53 @@ pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
     let supervisor = match proc::fork()? {
         Fork::Parent(pid) => pid,
         Fork::Child => {
-            drop((to_supervisor, meter_end, relay_end, audit_reader));
-            let ends = Ends { guardian: supervisor_end, meter: to_meter, relay: to_relay, audit };
+            drop((to_supervisor, meter_ends, relay_end, audit_reader));
+            let ends = Ends { guardian: supervisor_end, meters: to_meters, relay: to_relay, audit };
             std::process::exit(supervisor_main(launch, run, known, streams, ends));
         }
     };
-    drop((supervisor_end, to_meter, to_relay));
+    drop((supervisor_end, to_meters, to_relay));
     let mut helpers = vec![];
     let stream = streams.as_ref().and_then(|s| s.copy.clone());
     if let Some(streams) = streams {
         match proc::fork()? {
             Fork::Parent(pid) => helpers.push(number(pid)),
             Fork::Child => {
-                drop((to_supervisor, meter_end, audit, audit_reader));
+                drop((to_supervisor, meter_ends, audit, audit_reader));
                 std::process::exit(relay_main(streams, relay_end));
             }
         }
     }
-    let meter_audit = audit_reader.try_clone()?;
-    match proc::fork()? {
-        Fork::Parent(pid) => helpers.push(number(pid)),
-        Fork::Child => {
-            drop((to_supervisor, audit, audit_reader));
-            let start = MeterStart {
-                run,
-                link: meter_end,
-                audit: meter_audit,
-                root: proc::id(number(supervisor)),
-                agent: known.agent,
-                stream,
-                command: command_line(&launch.command),
-                cwd: cwd(),
-            };
-            std::process::exit(meter_main(launch.meter, start));
+    let mut meters = Meters {
+        work: launch.meter,
+        ends: meter_ends,
+        audit: audit_reader,
+        run: run.clone(),
+        root: proc::id(number(supervisor)),
+        agent: known.agent,
+        stream,
+        command: command_line(&launch.command),
+        cwd: cwd(),
+    };
+    let meter = match meters.start()? {
+        Forked::Running(pid) => Some(pid),
+        Forked::NoMore => None,
+        Forked::Inside(end) => {
+            drop((to_supervisor, audit));
+            std::process::exit(meters.be(end));
         }
-    }
-    drop((meter_end, meter_audit));
-    guard(run, supervisor, helpers, to_supervisor, audit, audit_reader, &launch.audit_log)
+    };
+    let children = Children::open_self()?;
+    let link = Link::new(to_supervisor)?;
+    guard(Guardian { run, supervisor, helpers, meter, meters, link, audit: Some(audit), children }, &launch.audit_log)
 }
 
-fn guard(
-    run: Text,
-    supervisor: Pid,
-    helpers: Vec<u32>,
-    end: UnixStream,
-    audit: Pipe,
-    reader: PipeReader,
-    log: &std::path::Path,
-) -> Result<Result<u8, i32>> {
-    let children = Children::open_self()?;
-    let mut guardian = Guardian { run, supervisor, helpers, link: Link::new(end)?, audit, children };
+fn guard(mut guardian: Guardian, log: &std::path::Path) -> Result<Result<u8, i32>> {
     let verdict = guardian.wait()?;
     let code = guardian::exit_of(&verdict);
     say(&verdict);
     let lost = matches!(verdict, Verdict::SupervisorLost { .. });
-    guardian.let_meter_finish(lost.then_some(METER_ENDS));
+    let reader = guardian.let_meter_finish(lost.then_some(METER_ENDS));
     if lost {
         // The meter has written what it took; this is for what nobody did.
         crate::control::audit::drain(&reader, log, Duration::from_millis(300))
@@ -195,7 +175,8 @@ fn warn(line: &str) {
 /// What the supervisor is left with after the fork.
 struct Ends {
     guardian: UnixStream,
-    meter: UnixStream,
+    /// To each meter that there may be; the first is the first to be there.
+    meters: Vec<UnixStream>,
     relay: UnixStream,
     audit: Pipe,
 }
@@ -227,7 +208,7 @@ fn supervisor_main(
     let Ok(mut guardian) = Link::new(ends.guardian) else { return i32::from(code::BROKEN) };
     let begun = init.and_then(|init| {
         let guardian_pid = guardian_pid.ok_or_else(|| (code::BROKEN, anyhow!("the guardian is gone")))?;
-        begin(launch, run, known, streams, init, guardian_pid, ends.meter, ends.relay, ends.audit)
+        begin(launch, run, known, streams, init, guardian_pid, ends.meters, ends.relay, ends.audit)
     });
     match begun {
         Ok(seat) => {
@@ -259,7 +240,7 @@ fn begin(
     mut streams: Option<Streams>,
     mut init: Option<Init>,
     guardian_pid: Pid,
-    meter: UnixStream,
+    meters: Vec<UnixStream>,
     relay: UnixStream,
     audit: Pipe,
 ) -> Result<Seat, Failed> {
@@ -296,7 +277,7 @@ fn begin(
         end_leftovers: launch.end_leftovers,
         guardian_pid,
         desk,
-        meter: Link::new(meter).map_err(broken)?,
+        meters: meters.into_iter().map(Link::new).collect::<io::Result<_>>().map_err(broken)?,
         relay,
         asks_by_relay,
         cgroup,
@@ -455,17 +436,6 @@ fn copy_at(path: &std::path::Path) -> io::Result<File> {
     File::options().create_new(true).append(true).mode(0o600).open(path)
 }
 
-fn meter_main(work: MeterMain, start: MeterStart) -> i32 {
-    let begin = || -> io::Result<()> {
-        rustix::process::setpgid(None, None)?;
-        let_go_of_streams()
-    };
-    match begin().map_err(anyhow::Error::from).and_then(|()| work(start)) {
-        Ok(()) => 0,
-        Err(_) => 1, // the supervisor sees that it is gone, and shows it
-    }
-}
-
 /// The agent's streams are the agent's: whoever reads them must see their end when the agent closes them.
 pub(super) fn let_go_of_streams() -> io::Result<()> {
     let nothing = File::options().read(true).write(true).open("/dev/null")?;
@@ -475,7 +445,7 @@ pub(super) fn let_go_of_streams() -> io::Result<()> {
     Ok(())
 }
 
-fn number(pid: Pid) -> u32 {
+pub(super) fn number(pid: Pid) -> u32 {
     pid.as_raw_nonzero().get().unsigned_abs()
 }
 

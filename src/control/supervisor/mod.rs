@@ -3,6 +3,7 @@
 //! - [`guardian`] — what the user's shell sees: waits, passes signals on, ends as the agent ended;
 //! - [`supervise`] — the agent's parent: socket, ladder, proof;
 //! - [`relay`] — passes standard streams on, where somebody must read along; [`contain`] — a cgroup for the run;
+//! - [`launch`] — pipes and forks, in the one order that is right; [`pidns`] — a namespace; [`meters`] — the meters;
 //! - [`signals`], [`wire`] — signals to poll for; what these processes tell each other.
 //!
 //! ```text
@@ -19,6 +20,7 @@
 mod contain;
 mod guardian;
 mod launch;
+mod meters;
 mod pidns;
 mod relay;
 mod signals;

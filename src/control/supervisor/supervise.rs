@@ -41,7 +41,8 @@ pub struct Seat {
     pub end_leftovers: bool,
     pub guardian_pid: Pid,
     pub desk: Desk,
-    pub meter: Link<ToMeter, FromMeter>,
+    /// To the meters that there may be, one after the other; the first is the one in office.
+    pub meters: Vec<Link<ToMeter, FromMeter>>,
     pub relay: Option<Link<ToRelay, FromRelay>>,
     /// The agent can be asked through the relay.
     pub asks_by_relay: bool,
@@ -127,7 +128,7 @@ impl Supervisor {
         fds.push(PollFd::from_borrowed_fd(self.signals.fd(), PollFlags::IN));
         for (fd, interest, gone) in [
             (self.guardian.fd(), self.guardian.interest(), self.guardian.is_gone()),
-            (self.seat.meter.fd(), self.seat.meter.interest(), self.seat.meter.is_gone()),
+            (self.seat.meters[0].fd(), self.seat.meters[0].interest(), self.seat.meters[0].is_gone()),
         ] {
             if !gone {
                 fds.push(PollFd::from_borrowed_fd(fd, interest));
@@ -149,7 +150,8 @@ impl Supervisor {
         for FromGuardian::Signal(signal) in self.guardian.pump() {
             self.pass_on(signal);
         }
-        for message in self.seat.meter.pump() {
+        self.next_meter();
+        for message in self.seat.meters[0].pump() {
             self.meter_says(message, now);
         }
         for word in self.seat.relay.iter_mut().flat_map(Link::pump).collect::<Vec<_>>() {
@@ -171,6 +173,17 @@ impl Supervisor {
         }
     }
 
+    /// Where the meter was killed, the guardian starts another, on the next link. The last link stays.
+    fn next_meter(&mut self) {
+        while self.seat.meters.len() > 1 && self.seat.meters[0].is_gone() {
+            self.seat.meters.remove(0);
+            self.seat
+                .audit
+                .record(Some(&self.seat.run), Fact::Warned { what: Text::new("the meter was gone; another begins") });
+            self.dirty = true;
+        }
+    }
+
     // What ends.
 
     fn reap(&mut self, now: Duration) {
@@ -189,7 +202,7 @@ impl Supervisor {
         }
         if let Some(ended) = ended {
             self.ended = Some(ended);
-            self.seat.meter.send(&ToMeter::Ended(ended));
+            self.seat.meters[0].send(&ToMeter::Ended(ended));
             self.dirty = true;
         }
         if (reaped > 0 || ended.is_some()) && self.ladder.is_some() {
@@ -325,7 +338,7 @@ impl Supervisor {
                 call => self.hand_to_meter(Asked { conn, id, call, peer, role }),
             },
             Inbound::Gone { conn } => {
-                self.seat.meter.send(&ToMeter::Gone(conn));
+                self.seat.meters[0].send(&ToMeter::Gone(conn));
             }
             Inbound::Refused { peer, why } => {
                 let (uid, pid) = (Some(peer.uid), Some(peer.pid));
@@ -336,7 +349,7 @@ impl Supervisor {
 
     fn hand_to_meter(&mut self, asked: Asked) {
         let (conn, id) = (asked.conn, asked.id.clone());
-        if !self.seat.meter.send(&ToMeter::Call(asked)) {
+        if !self.seat.meters[0].send(&ToMeter::Call(asked)) {
             let error = RpcError::new(code::NO_METER, "the run's meter isn't there; the key works without it");
             self.seat.desk.reply::<bool>(conn, id, Err(error));
         }
@@ -524,12 +537,12 @@ impl Supervisor {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
-        self.seat.status.meter = !self.seat.meter.is_gone();
+        self.seat.status.meter = !self.seat.meters[0].is_gone();
         self.seat.status.audit_degraded = self.seat.audit.is_degraded();
         self.seat.status.stop = self.ladder.as_ref().map(|l| l.state().clone()).filter(|_| !self.tidying);
         self.record_stop();
         if let Some(stop) = &self.seat.status.stop {
-            self.seat.meter.send(&ToMeter::Stop(stop.clone()));
+            self.seat.meters[0].send(&ToMeter::Stop(stop.clone()));
         }
         self.seq += 1;
         let snapshot = Snapshot { seq: self.seq, status: self.seat.status.clone() };
