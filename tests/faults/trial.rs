@@ -194,7 +194,8 @@ impl Bench {
             return Err(broken(format!("redkey run goes on: {tree:?} {}", run.place.printed("run"))));
         };
         let own = place::redkey();
-        let none = until(3_000, || self.children.poll().then_some(()));
+        // The writer of the log waits some seconds for a disk that is full.
+        let none = until(6_000, || self.children.poll().then_some(()));
         if none.is_none() {
             let left = look::below(std::process::id());
             let foreign = left.iter().any(|seen| look::program(seen.pid).as_ref() != Some(&own));
