@@ -82,6 +82,7 @@ pub fn all() -> Vec<Cell> {
     other("50 clients at once", "ignores", 250, faults::fifty_clients);
     other("client killed in a stop", "ignores", 250, faults::client_killed);
     other("client's output closed", "ignores", 250, faults::client_output_closed);
+    other("clock at zero", "ignores", 250, faults::clock_at_zero);
     other("screen killed", "plain", 250, faults::screen_killed);
     other("screen stopped", "plain", 250, faults::screen_stopped);
     other("no file may be written", "plain", 250, faults::no_file_size);

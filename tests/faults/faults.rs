@@ -336,6 +336,28 @@ pub fn client_output_closed(bench: &mut Bench, shape: &Shape) -> Result {
     )
 }
 
+/// Nobody asks and nobody looks: the run's own clock runs out, and it is stopped.
+pub fn clock_at_zero(bench: &mut Bench, shape: &Shape) -> Result {
+    let policy = usual() + "[budget]\ndefault = \"1s\"\n";
+    with(
+        bench,
+        shape,
+        &policy,
+        |_| {},
+        |bench, run| {
+            let status =
+                bench.children.wait(run.guardian, 15_000).ok_or_else(|| broken("its clock doesn't stop it"))?;
+            bench.check(run)?;
+            bench.check_end(run)?;
+            audited(run, bench, "verified-dead")?;
+            if place::code(status) != 124 {
+                return Err(broken(format!("redkey run ended with {status}, not with 124")));
+            }
+            Ok(Outcome::of(End::Verified))
+        },
+    )
+}
+
 /// A screen that looks on, and has drawn something.
 fn screen(bench: &mut Bench, run: &Run) -> Result<(u32, File)> {
     let (ours, theirs) = sys::terminal().map_err(|e| broken(format!("no terminal: {e}")))?;
@@ -413,8 +435,9 @@ pub fn no_file_size(bench: &mut Bench, shape: &Shape) -> Result {
         limited(command, libc::RLIMIT_FSIZE, 0);
     };
     with(bench, shape, &usual(), limit, |bench, run| {
-        says_degraded(bench, run)?;
-        verified(bench, run, &["--now"])
+        let told = says_degraded(bench, run);
+        let outcome = verified(bench, run, &["--now"])?;
+        told.map(|()| outcome)
     })
 }
 
@@ -425,8 +448,9 @@ pub fn full_disk(bench: &mut Bench, shape: &Shape) -> Result {
     };
     let change = |command: &mut std::process::Command| _ = command.env("XDG_STATE_HOME", &state);
     with(bench, shape, &usual(), change, |bench, run| {
-        says_degraded(bench, run)?;
-        verified(bench, run, &["--now"])
+        let told = says_degraded(bench, run);
+        let outcome = verified(bench, run, &["--now"])?;
+        told.map(|()| outcome)
     })
 }
 

@@ -35,8 +35,6 @@ pub fn innocent_lives(bench: &mut Bench, _: &Shape) -> Result<Outcome, Stuck> {
 
 /// The trial itself; the exit code.
 pub fn inside() -> i32 {
-    // A process group that has a number in here.
-    sys::own_session();
     let Ok(mut bench) = Bench::new() else { return 3 };
     let Some(shape) = shapes::find("ignores") else { return 3 };
     let run = match bench.start(shape, &policy(1_000, "10s", "stop"), |_| {}) {

@@ -130,7 +130,9 @@ fn row(cell: &Cell, bench: &mut Bench, trials: usize) -> bool {
         if late { "  LATE" } else { "" }
     );
     notes.dedup();
-    notes.iter().take(3).for_each(|note| println!("    {}", note.chars().take(1_000).collect::<String>()));
+    for note in notes.iter().take(if bench.keep { 3 } else { 1 }) {
+        println!("    {}", note.chars().take(600).collect::<String>().trim_end());
+    }
     row.wrong + row.broken > 0 || late
 }
 

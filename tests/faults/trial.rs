@@ -149,13 +149,21 @@ impl Bench {
         if living < shape.alive && !shape.moving {
             return Err(broken(format!("{living} of {} processes are alive before the stop", shape.alive)));
         }
+        // A walk is no photograph: whoever loses its parent meanwhile is not on it.
+        until(1_000, || self.place_in_tree(run, shape).ok()).map_or_else(|| self.place_in_tree(run, shape), Ok)
+    }
+
+    /// The supervisor is the guardian's child that the shape is below of.
+    fn place_in_tree(&self, run: &mut Run, shape: &Shape) -> Result<(), Stuck> {
         let own = look::below(run.guardian);
-        // The guardian's child that the shape is below of.
         let foreign = |seen: &Seen| look::program(seen.pid).is_some_and(|program| program != place::redkey());
-        let supervisor =
-            own.iter().find(|seen| seen.parent == run.guardian && look::below(seen.pid).iter().any(foreign));
+        let mut children = own.iter().filter(|seen| seen.parent == run.guardian);
+        let supervisor = children.find(|seen| look::below(seen.pid).iter().any(foreign));
         run.supervisor = supervisor.ok_or_else(|| broken("it has no supervisor"))?.pid;
-        let outside = run.members.iter().find(|seen| !shape.moving && !own.iter().any(|one| one.pid == seen.pid));
+        let outside = run
+            .members
+            .iter()
+            .find(|seen| !shape.moving && look::is_listed(seen) && !own.iter().any(|one| one.pid == seen.pid));
         outside.map_or(Ok(()), |seen| Err(broken(format!("{seen:?} is not below redkey"))))
     }
 
@@ -186,7 +194,8 @@ impl Bench {
             return Err(broken(format!("redkey run goes on: {tree:?} {}", run.place.printed("run"))));
         };
         let own = place::redkey();
-        let none = until(3_000, || self.children.poll().then_some(()));
+        // The writer of the log waits some seconds for a disk that is full.
+        let none = until(6_000, || self.children.poll().then_some(()));
         if none.is_none() {
             let left = look::below(std::process::id());
             let foreign = left.iter().any(|seen| look::program(seen.pid).as_ref() != Some(&own));
