@@ -273,7 +273,9 @@ fn print(line: &Line<'_>, json: bool, out: &mut dyn Write) -> Result<()> {
 /// Prints the runs that listen, or the one that is named; exit code 4 if it isn't there.
 pub fn status(run: Option<&str>, json: bool, out: &mut dyn Write) -> Result<u8> {
     let dirs = Dirs::find().context("no home directory is known (HOME is not set)\nhint: set HOME")?;
-    let survey = client::survey(&RunDir::open(&dirs)?);
+    let run_dir = RunDir::open(&dirs)?;
+    crate::control::desk::tidy(&run_dir); // sockets of runs that were killed
+    let survey = client::survey(&run_dir);
     let runs = run.map_or_else(|| survey.runs.clone(), |wanted| survey.matching(wanted));
     if json {
         let statuses: Vec<&Status> = runs.iter().map(|(_, status)| status).collect();

@@ -14,8 +14,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Pid, Signal};
 
 use super::contain::{Cgroup, Contain};
-use super::meters::{Forked, MeterMain, Meters};
 use super::guardian::{self, Guardian, Verdict, code};
+use super::meters::{Forked, MeterMain, Meters};
 use super::pidns::{self, Init, Side};
 use super::relay::Relay;
 use super::supervise::{Seat, Supervisor};

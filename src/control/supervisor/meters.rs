@@ -93,4 +93,3 @@ fn meter_main(work: &MeterMain, start: MeterStart) -> i32 {
         Err(_) => 1, // the supervisor sees that it is gone, and shows it
     }
 }
-
