@@ -31,7 +31,7 @@ pub use held::Held;
 pub use kill::{Round, kill_round, survivors, survivors_among};
 pub use reap::{Reaped, Status, is_child, reap_all};
 pub use stat::{Stat, ancestors, boot_id, cmdline, cwd, environ_has, exe, id, name, read, tracer, uid};
-pub use sys::{Fork, PreExec, fork, spawn, unshare_pids};
+pub use sys::{Fork, PreExec, exit_now, fork, own_group, spawn, unshare_mounts, unshare_pids};
 pub use tree::{Children, children, descendants};
 
 /// This process's number.

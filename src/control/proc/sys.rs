@@ -110,11 +110,21 @@ fn die_with(_signal: Signal, _parent: Pid) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(libc::ENOTSUP))
 }
 
-/// From now on this process is in user and mount namespaces of its own, and its next child is the first of a pid
-/// namespace. An error if it has more than one thread.
+/// From now on this process is in a user namespace of its own, and its next child is the first of a pid namespace. An
+/// error if it has more than one thread.
 #[cfg(target_os = "linux")]
 pub fn unshare_pids() -> io::Result<()> {
-    let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID;
+    unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID)
+}
+
+/// From now on what this process mounts is seen by itself and its children alone.
+#[cfg(target_os = "linux")]
+pub fn unshare_mounts() -> io::Result<()> {
+    unshare(libc::CLONE_NEWNS)
+}
+
+#[cfg(target_os = "linux")]
+fn unshare(flags: libc::c_int) -> io::Result<()> {
     // SAFETY: takes flags alone. No descriptor table is unshared, which is what makes the call unsafe.
     match unsafe { libc::unshare(flags) } {
         0 => Ok(()),
@@ -125,6 +135,17 @@ pub fn unshare_pids() -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub fn unshare_pids() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn unshare_mounts() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The process group of this process; `None` if it can't be named here, since it is outside our pid namespace.
+pub fn own_group() -> Option<Pid> {
+    // SAFETY: takes nothing and can't fail.
+    Pid::from_raw(unsafe { libc::getpgrp() })
 }
 
 /// Ends this process at once: no destructors, no exit handlers. For a forked child that must not run its parent's.

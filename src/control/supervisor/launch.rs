@@ -192,7 +192,7 @@ fn supervisor_main(
     let guardian_pid = rustix::process::getppid();
     let init = match launch.contain {
         // Before anything is opened that the run must not hold.
-        Contain::Pidns => match pidns::split() {
+        Contain::Pidns => match proc::become_subreaper().map_err(anyhow::Error::from).and_then(|()| pidns::split()) {
             Ok(Side::Outside(init)) => Ok(Some(init)),
             Ok(Side::First(first)) => {
                 drop(ends);
@@ -244,9 +244,12 @@ fn begin(
     relay: UnixStream,
     audit: Pipe,
 ) -> Result<Seat, Failed> {
-    let user_group = rustix::process::getpgrp();
-    // Out of the terminal's foreground: its keys are for the agent.
-    rustix::process::setpgid(None, None).map_err(broken)?;
+    let user_group = proc::own_group();
+    // Out of the terminal's foreground: its keys are for the agent. (In a pid namespace whose outside the group belongs to,
+    // nobody could come back into it, so everybody stays.)
+    if user_group.is_some() {
+        rustix::process::setpgid(None, None).map_err(broken)?;
+    }
     proc::become_subreaper().map_err(broken)?;
     proc::die_with_parent(Signal::TERM, number(guardian_pid)).map_err(broken)?;
     let mut desk = Desk::open(&launch.run_dir, run.as_str(), desk::welcome(run.as_str())).map_err(broken)?;
@@ -369,9 +372,9 @@ fn streams_of(streams: &mut Option<Streams>) -> (Option<OwnedFd>, Option<OwnedFd
 }
 
 /// Starts the agent in the user's process group.
-fn start(agent: &mut Command, group: Pid, cgroup: Option<&Cgroup>) -> io::Result<Pid> {
+fn start(agent: &mut Command, group: Option<Pid>, cgroup: Option<&Cgroup>) -> io::Result<Pid> {
     let pre = PreExec {
-        pgid: Some(number(group)),
+        pgid: group.map(number),
         cgroup_procs: cgroup.map(|c| c.entrance().try_clone_to_owned()).transpose()?,
         reset: vec![Signal::INT, Signal::TERM, Signal::QUIT, Signal::TSTP],
         pdeathsig: Some(Signal::KILL),

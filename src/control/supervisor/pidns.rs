@@ -33,21 +33,46 @@ pub struct First {
     report: PipeWriter,
 }
 
-/// Makes the namespace and its first process.
+/// Makes the namespace and its first process. The caller must be a subreaper and stays outside: who is in a user namespace
+/// can't look at those who aren't. A process between the two enters, makes the first one, and ends.
 pub fn split() -> Result<Side> {
-    enter()?;
     let (go_read, go) = io::pipe()?;
     let (report, report_write) = io::pipe()?;
-    Ok(match proc::fork()? {
-        Fork::Parent(pid) => Side::Outside(Init { pid, go, report }),
-        Fork::Child => Side::First(First { go: go_read, report: report_write }),
-    })
+    let (mut told, mut tell) = io::pipe()?;
+    if let Fork::Parent(between) = proc::fork()? {
+        drop((go_read, report_write, tell));
+        let mut words = String::new();
+        told.read_to_string(&mut words)?;
+        rustix::process::waitpid(Some(between), rustix::process::WaitOptions::empty())?;
+        let pid = words.parse().ok().and_then(Pid::from_raw);
+        return match pid {
+            Some(pid) => Ok(Side::Outside(Init { pid, go, report })),
+            None => Err(anyhow::Error::msg(words)),
+        };
+    }
+    let made = enter().and_then(|()| Ok(proc::fork()?));
+    match made {
+        Ok(Fork::Child) => {
+            drop((go, tell, told, report));
+            Ok(Side::First(First { go: go_read, report: report_write }))
+        }
+        Ok(Fork::Parent(pid)) => {
+            let _ = write!(tell, "{}", pid.as_raw_nonzero()); // unheard, it is as if there were none
+            proc::exit_now(0)
+        }
+        Err(error) => {
+            let _ = write!(tell, "{error:#}"); // as above
+            proc::exit_now(1)
+        }
+    }
 }
 
 impl Init {
-    /// Lets it start the agent, in the process group `group`.
-    pub fn start(&mut self, group: Pid) -> io::Result<()> {
-        rustix::process::setpgid(Some(self.pid), Some(group))?;
+    /// Lets it start the agent, in the process group `group`; `None`: in ours.
+    pub fn start(&mut self, group: Option<Pid>) -> io::Result<()> {
+        if group.is_some() {
+            rustix::process::setpgid(Some(self.pid), group)?;
+        }
         self.go.write_all(b"!")?;
         let mut error = String::new();
         self.report.read_to_string(&mut error)?;
@@ -58,7 +83,7 @@ impl Init {
     }
 }
 
-/// Enters namespaces of our own for users, mounts, and the pids of children. Inside we are who we are outside.
+/// Enters namespaces of our own for users and for the pids of children. Inside we are who we are outside.
 fn enter() -> Result<()> {
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     if let Err(error) = proc::unshare_pids() {
@@ -123,6 +148,7 @@ fn first(mut command: Command, mut go: PipeReader, mut report: PipeWriter, wait:
 
 /// A /proc that shows what is inside.
 fn own_proc() -> io::Result<()> {
+    proc::unshare_mounts()?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     Ok(mount("proc", "/proc", "proc", flags, None::<&std::ffi::CStr>)?)
