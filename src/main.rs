@@ -1,11 +1,9 @@
 //! Parse, dispatch, exit code.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use redkey::cli::Cli;
-use redkey::domain::text::clean;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -13,11 +11,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut err = std::io::stderr().lock();
-            for (i, line) in format!("{error:#}").lines().enumerate() {
-                // Where even that can't be written, the exit code still tells.
-                let _ = writeln!(err, "{}{}", if i == 0 { "redkey: " } else { "" }, clean(line));
-            }
+            redkey::cmd::complain(&error);
             ExitCode::FAILURE
         }
     }

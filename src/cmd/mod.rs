@@ -105,9 +105,13 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                 }
                 Some(Command::Run(args)) => {
                     drop(out);
-                    return Ok(match run::run(&cli, &setup, args)? {
-                        Ok(code) => code,
-                        Err(signal) => end_by(signal),
+                    return Ok(match run::run(&cli, &setup, args) {
+                        Ok(Ok(code)) => code,
+                        Ok(Err(signal)) => end_by(signal),
+                        Err(error) => {
+                            crate::cmd::complain(&error);
+                            crate::control::supervisor::code::BROKEN
+                        }
                     });
                 }
                 Some(Command::Stop(args)) => {
@@ -176,6 +180,15 @@ fn schema(out: &mut dyn Write) -> Result<u8> {
     serde_json::to_writer_pretty(&mut *out, &crate::adapters::native_schema())?;
     writeln!(out)?;
     Ok(0)
+}
+
+/// An error, for a person, on standard error.
+pub fn complain(error: &anyhow::Error) {
+    let mut err = std::io::stderr().lock();
+    for (i, line) in format!("{error:#}").lines().enumerate() {
+        // Where even that can't be written, the exit code still tells.
+        let _ = writeln!(err, "{}{}", if i == 0 { "redkey: " } else { "" }, crate::domain::text::clean(line));
+    }
 }
 
 /// Ends this process by `signal`, as what it ran has ended; the exit code, should that not end it.

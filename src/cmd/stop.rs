@@ -13,7 +13,7 @@ use crate::cli::StopArgs;
 use crate::clock;
 use crate::config::Dirs;
 use crate::control::audit::{self, Audit, Fact};
-use crate::control::client::{self, Survey};
+use crate::control::client::{self, ClientError, Survey};
 use crate::control::dir::RunDir;
 use crate::control::holds::{self, Desks, Hold, Places};
 use crate::control::mapping::scan::Proc;
@@ -143,17 +143,27 @@ fn for_screen(setup: &Setup, args: &StopArgs, leader: &str, log: &Audit, out: &m
 
 /// Runs that a stop by these arguments means, and why others can't be stopped.
 fn targets(setup: &Setup, args: &StopArgs, run_dir: &RunDir) -> (Vec<Target>, Vec<Text>) {
-    let survey = client::survey(run_dir);
     let socket = |name: &str| {
         let path = run_dir.socket_path(name).ok()?;
         Some(Target::Socket { name: Text::new(name), path })
     };
+    // A whole name needs nobody's word: the slot that is kept for a stop is there even if all others are taken.
+    let named = args.run.as_ref().filter(|run| run_dir.names().contains(run));
+    if let Some(target) = named.and_then(|run| socket(run)) {
+        return (vec![target], vec![]);
+    }
+    let survey = client::survey(run_dir);
     let by_socket: Vec<(String, Status)> = match (&args.run, &args.of_label) {
         (Some(run), _) => survey.matching(run),
         (None, Some(label)) => survey.matching(label).into_iter().filter(|(_, s)| s.label.as_str() == label).collect(),
         (None, None) => survey.runs.clone(),
     };
     let mut targets: Vec<Target> = by_socket.iter().filter_map(|(name, _)| socket(name)).collect();
+    if args.run.is_none() {
+        // What doesn't answer may be of that label; it is asked too, and its silence is no success.
+        let there = |error: &ClientError| !matches!(error, ClientError::NotThere);
+        targets.extend(survey.silent.iter().filter(|(_, e)| there(e)).filter_map(|(name, _)| socket(name)));
+    }
     let mut whys = silent(&survey, args);
     if args.of_label.is_none() && (targets.is_empty() || args.every) {
         let taken: HashSet<&Text> = by_socket.iter().flat_map(|(_, s)| &s.metered.sessions).collect();

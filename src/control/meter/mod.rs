@@ -90,16 +90,28 @@ pub fn run(link: UnixStream, setup: MeterSetup) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let (sender, receiver) = link::split::<FromMeter, ToMeter>(link)?;
     let (tx, inbox) = mpsc::channel(WAITING);
-    let closed = tx.clone();
-    receiver.spawn(move |message| closed.blocking_send(Inbox::Told(message)).is_ok())?;
+    let told = LastWord(tx.clone());
+    receiver.spawn(move |message| told.0.blocking_send(Inbox::Told(message)).is_ok())?;
     let result = runtime.block_on(async { Meter::new(setup, sender, tx).run(inbox).await });
     runtime.shutdown_background();
     result
 }
 
+/// Says that the link is closed when it is dropped, which its thread does at its end. The inbox doesn't close by itself:
+/// the readers of sessions hold it open.
+struct LastWord(mpsc::Sender<Inbox>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        let _ = self.0.blocking_send(Inbox::Over); // an error: the meter has ended already
+    }
+}
+
 /// What wakes the meter.
 pub(in crate::control) enum Inbox {
     Told(ToMeter),
+    /// The other end of the link is closed.
+    Over,
     /// From a reader, whose sources have numbers of its own. `own`: whatever is in there belongs to the run.
     Read {
         reader: u32,
@@ -232,6 +244,7 @@ impl Meter {
                 self.core.told(ToMeter::Ended(ended), now);
             }
             Inbox::Told(message) => self.core.told(message, now),
+            Inbox::Over => self.gone = true,
             Inbox::Read { reader, own, msgs } => {
                 for msg in msgs {
                     if let (Msg::Events { events, .. }, true) = (&msg, own) {

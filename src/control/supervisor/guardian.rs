@@ -18,7 +18,7 @@ use crate::clock;
 use crate::control::audit::{AuditSink, Fact, Lost, Pipe};
 use crate::control::link::Link;
 use crate::control::proc::{self, Children, Reaped};
-use crate::control::words::{Phase, Survivor};
+use crate::control::words::{Phase, ProcId, Survivor};
 use crate::domain::text::Text;
 
 /// Exit codes of `redkey run` that aren't the agent's.
@@ -69,6 +69,7 @@ impl Guardian {
     /// Waits until the run is over.
     pub fn wait(&mut self) -> Result<Verdict> {
         let mut signals = Signals::open(&[SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
+        let mut leader = None;
         loop {
             let mut fds = [
                 PollFd::from_borrowed_fd(signals.fd(), PollFlags::IN),
@@ -80,10 +81,14 @@ impl Guardian {
             }
             for message in self.link.pump() {
                 match message {
-                    ToGuardian::Started(_) => {}
+                    ToGuardian::Started(id) => leader = Some(id),
                     ToGuardian::CannotStart { code, why } => return Ok(Verdict::CannotStart { code, why }),
                     // As if the terminal had stopped us all: the shell takes over, and `fg` continues the group.
-                    ToGuardian::Suspended => rustix::process::kill_process(own_pid(), Signal::STOP)?,
+                    // A key of the terminal has done that already, and by now somebody may have continued both.
+                    ToGuardian::Suspended if leader.is_some_and(is_stopped) => {
+                        rustix::process::kill_process(own_pid(), Signal::STOP)?;
+                    }
+                    ToGuardian::Suspended => {}
                     ToGuardian::Ended(end) => return Ok(Verdict::Ended(end)),
                 }
             }
@@ -176,6 +181,10 @@ impl Guardian {
         };
         audit.record(Some(&self.run), last);
     }
+}
+
+fn is_stopped(id: ProcId) -> bool {
+    proc::read(id.pid).is_ok_and(|stat| stat.start == id.start && stat.state == 'T')
 }
 
 fn own_pid() -> Pid {

@@ -82,6 +82,8 @@ pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
     let (to_supervisor, supervisor_end) = link::pair()?;
     let (to_relay, relay_end) = link::pair()?;
     proc::become_subreaper()?;
+    // A limit on file sizes must cost us a write and not the process; the agent gets the default action back by exec.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default())?;
 
     let supervisor = match proc::fork()? {
         Fork::Parent(pid) => pid,

@@ -262,6 +262,7 @@ impl Supervisor {
         };
         self.round = None;
         self.seat.status.alive = 0;
+        self.drop_interrupt();
         self.climb(Input::Gone(proof), now);
         self.over = Some(now);
         self.dirty = true;
@@ -299,6 +300,8 @@ impl Supervisor {
                 self.seat.status.metered = *metered;
                 self.dirty = true;
             }
+            // To hold is not to end: an agent that nobody can ask is held by its hook alone.
+            FromMeter::Stop(ask) if ask.mode == Mode::Interrupt && !self.can_ask() => {}
             FromMeter::Stop(ask) => {
                 let id = Text::new(&format!("{}-{}", ask.by, clock::now().0));
                 self.stop(id, ask.mode, Asker { by: ask.by, ..Asker::default() }, ask.reason, now);
@@ -384,13 +387,29 @@ impl Supervisor {
 
     /// Begins a stop, or presses again on the one under way.
     fn stop(&mut self, id: Text, mode: Mode, by: Asker, reason: Text, now: Duration) {
+        self.drop_interrupt();
         if self.ladder.is_some() {
-            let again = if self.tidying && mode == Mode::Ladder { Mode::Now } else { mode };
-            return self.climb(Input::Press(again), now);
+            if std::mem::take(&mut self.tidying) {
+                // Now somebody asks for it, and waits for its end.
+                let fact = Fact::StopRequested { id, mode, by, reason };
+                self.seat.audit.record(Some(&self.seat.run), fact);
+                self.dirty = true;
+                return self.climb(Input::Press(Mode::Now), now);
+            }
+            return self.climb(Input::Press(mode), now);
         }
         let plan =
             Plan { cooperative: self.can_ask(), first: self.seat.agent.first, aim: self.aim(), times: self.seat.times };
         self.begin(id, mode, by, reason, plan, now);
+    }
+
+    /// An interrupt that is over is history: what comes next is asked by somebody else, and is another stop.
+    fn drop_interrupt(&mut self) {
+        let over = |stop: &Stop| stop.mode == Mode::Interrupt && stop.phase.is_final();
+        if self.ladder.as_ref().is_some_and(|ladder| over(ladder.state())) {
+            self.record_stop();
+            self.ladder = None;
+        }
     }
 
     /// Somebody is there who can be asked: the agent itself, or its streams.
@@ -583,6 +602,10 @@ impl Supervisor {
         let fact = Fact::RunEnded { code: end.code, signal: end.signal, outcome };
         self.seat.audit.record(Some(&self.seat.run), fact);
         self.guardian.send(&ToGuardian::Ended(end));
+        // It may have been suspended with the agent; stopped, it would never hear of the end.
+        if let Some(guardian) = rustix::process::getppid().filter(|_| !self.guardian.is_gone()) {
+            let _ = rustix::process::kill_process(guardian, Signal::CONT);
+        }
         if let Some(relay) = &mut self.seat.relay {
             relay.send(&ToRelay::Ended);
         }
