@@ -1,8 +1,8 @@
 //! What is tried: every shape in both ways of stopping, and everything that may go wrong beside.
 
-use std::process::Stdio;
-
 use crate::faults;
+use crate::kills;
+use crate::limits;
 use crate::place;
 use crate::reuse;
 use crate::shapes::{self, Shape};
@@ -70,14 +70,14 @@ pub fn all() -> Vec<Cell> {
     other("rungs on time", "deaf", 100, faults::rungs_on_time);
     other("EPERM child", "eperm", 250, faults::another_user);
     for shape in ["plain", "daemon-clean", "all-at-once", "fork-chain"] {
-        other(&format!("kill supervisor, {shape}"), shape, 500, faults::kill_supervisor);
-        other(&format!("kill guardian, {shape}"), shape, 500, faults::kill_guardian);
+        other(&format!("kill supervisor, {shape}"), shape, 500, kills::kill_supervisor);
+        other(&format!("kill guardian, {shape}"), shape, 500, kills::kill_guardian);
     }
     other("pid reuse", "ignores", 250, reuse::innocent_lives);
-    other("kill both", "setsid", 500, faults::kill_both);
-    other("kill supervisor in a stop", "ignores", 500, faults::kill_supervisor_in_a_stop);
-    other("kill guardian in a stop", "ignores", 500, faults::kill_guardian_in_a_stop);
-    other("kill meter", "ignores", 250, faults::kill_meter);
+    other("kill both", "setsid", 500, kills::kill_both);
+    other("kill supervisor in a stop", "ignores", 500, kills::kill_supervisor_in_a_stop);
+    other("kill guardian in a stop", "ignores", 500, kills::kill_guardian_in_a_stop);
+    other("kill meter", "ignores", 250, kills::kill_meter);
     other("two stops at once", "ignores", 250, faults::two_stops);
     other("50 clients at once", "ignores", 250, faults::fifty_clients);
     other("client killed in a stop", "ignores", 250, faults::client_killed);
@@ -85,11 +85,11 @@ pub fn all() -> Vec<Cell> {
     other("clock at zero", "ignores", 250, faults::clock_at_zero);
     other("screen killed", "plain", 250, faults::screen_killed);
     other("screen stopped", "plain", 250, faults::screen_stopped);
-    other("no file may be written", "plain", 250, faults::no_file_size);
-    other("full disk", "plain", 250, faults::full_disk);
-    other("no descriptors left", "plain", 250, faults::no_descriptors);
-    other("no forks left", "plain", 250, faults::no_forks);
-    other("run's output closed", "plain", 250, faults::run_output_closed);
+    other("no file may be written", "plain", 250, limits::no_file_size);
+    other("full disk", "plain", 250, limits::full_disk);
+    other("no descriptors left", "plain", 250, limits::no_descriptors);
+    other("no forks left", "plain", 250, limits::no_forks);
+    other("run's output closed", "plain", 250, limits::run_output_closed);
     cells
 }
 
@@ -138,9 +138,4 @@ pub fn verified(bench: &mut Bench, run: &Run, args: &[&str]) -> Result<Outcome, 
         return Err(broken(format!("an odd receipt: {receipt}")));
     }
     Ok(Outcome { end: End::Verified, took_us: Some(took) })
-}
-
-/// A command of which nobody wants to read anything.
-pub fn quiet(command: &mut std::process::Command) {
-    command.stdout(Stdio::null()).stderr(Stdio::null());
 }
