@@ -46,6 +46,7 @@ pub fn run(setup: &Setup, told: &Told) -> Result<u8> {
         at_zero: policy.clock.at_zero_hooked,
         started: clock::now(),
         user: super::grant::user(),
+        log: None,
     };
     let attendant = Attendant::new(desk, Audit::open(&audit::path(&dirs)), agent, meter)?;
     let mut out = std::io::stdout().lock();

@@ -73,6 +73,7 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
                     at_zero,
                     started: clock::now(),
                     user: super::grant::user(),
+                    log: Some(log.clone()),
                 },
             );
             // Supervisor and guardian have the other end; when both are gone, everything has been said.

@@ -73,6 +73,8 @@ pub enum FromMeter {
     Stop(StopAsk),
     /// What belongs in the audit log, as its JSON.
     Event(Raw),
+    /// The audit log can't be written, or can be again.
+    Degraded(bool),
 }
 
 /// The answer to a call: a result, or an error.

@@ -224,6 +224,7 @@ impl Attendant {
                     self.record(fact);
                 }
             }
+            FromMeter::Degraded(_) => {} // it writes the log itself, and knows
         }
     }
 

@@ -33,7 +33,7 @@ use tokio::time::{Instant, sleep_until};
 use self::core::{Config, Core};
 use self::sessions::Sessions;
 use self::stream::{Stream, Told};
-use super::audit;
+use super::audit::{self, Audit};
 use super::link::{self, Ended, FromMeter, ToMeter};
 use super::protocol::{Metered, RpcError, code};
 use super::words::{AtZero, ProcId};
@@ -83,6 +83,8 @@ pub struct MeterSetup {
     pub started: Stamp,
     /// The name of the user whose run this is.
     pub user: Text,
+    /// The log that this process writes for the run's others: they hear whether it can be written.
+    pub log: Option<Audit>,
 }
 
 /// Runs until the other end of `link` is closed. To be called in a process (or a thread) of its own.
@@ -132,6 +134,8 @@ struct Meter {
     log: PathBuf,
     sender: link::Sender<FromMeter>,
     last: Option<Metered>,
+    writes: Option<Audit>,
+    degraded: bool,
     gone: bool,
 }
 
@@ -165,6 +169,8 @@ impl Meter {
             log: setup.state.join("audit.jsonl"),
             sender,
             last: None,
+            writes: setup.log.clone(),
+            degraded: false,
             gone: false,
             sessions: Sessions::new(setup.env.clone(), setup.root, tx),
         };
@@ -320,6 +326,11 @@ impl Meter {
     }
 
     fn tell(&mut self, now: Stamp) {
+        let degraded = self.writes.as_ref().is_some_and(Audit::is_degraded);
+        if degraded != self.degraded {
+            self.degraded = degraded;
+            self.gone |= self.sender.send(&FromMeter::Degraded(degraded)).is_err();
+        }
         let metered = self.core.metered(now);
         if self.last.as_ref() != Some(&metered) {
             self.gone |= self.sender.send(&FromMeter::Metered(Box::new(metered.clone()))).is_err();

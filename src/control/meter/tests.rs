@@ -105,6 +105,7 @@ fn said(core: &mut Core) -> Vec<String> {
         FromMeter::Reply(one) => reply(one),
         FromMeter::Stop(ask) => format!("stop {:?} {}", ask.mode, ask.reason).to_lowercase(),
         FromMeter::Metered(_) => "metered".into(),
+        FromMeter::Degraded(degraded) => format!("degraded {degraded}"),
         FromMeter::Event(raw) => {
             let fact: Fact = serde_json::from_str(raw.0.get()).unwrap();
             match fact {

@@ -72,6 +72,8 @@ pub struct Supervisor {
     seq: u64,
     dirty: bool,
     over: Option<Duration>,
+    /// The meter can't write the audit log.
+    log_degraded: bool,
 }
 
 impl Supervisor {
@@ -96,6 +98,7 @@ impl Supervisor {
             seq: 0,
             dirty: true,
             over: None,
+            log_degraded: false,
         })
     }
 
@@ -310,6 +313,10 @@ impl Supervisor {
                 if let Ok(fact) = serde_json::from_str::<Fact>(raw.0.get()) {
                     self.seat.audit.record(Some(&self.seat.run), fact);
                 }
+            }
+            FromMeter::Degraded(degraded) => {
+                self.log_degraded = degraded;
+                self.dirty = true;
             }
         }
     }
@@ -557,7 +564,7 @@ impl Supervisor {
             return;
         }
         self.seat.status.meter = !self.seat.meters[0].is_gone();
-        self.seat.status.audit_degraded = self.seat.audit.is_degraded();
+        self.seat.status.audit_degraded = self.log_degraded || self.seat.audit.is_degraded();
         self.seat.status.stop = self.ladder.as_ref().map(|l| l.state().clone()).filter(|_| !self.tidying);
         self.record_stop();
         if let Some(stop) = &self.seat.status.stop {
