@@ -37,8 +37,9 @@ use super::audit::{self, Audit};
 use super::link::{self, Ended, FromMeter, ToMeter};
 use super::protocol::{Metered, RpcError, code};
 use super::words::{AtZero, ProcId};
+use crate::adapters::Form;
 use crate::clock;
-use crate::domain::event::{Agent, Outcome, RunId};
+use crate::domain::event::{Agent, Body, Event, Outcome, RunId};
 use crate::domain::policy::Caps;
 use crate::domain::price::Prices;
 use crate::domain::rules::Rules;
@@ -56,6 +57,8 @@ const IDLE: Duration = Duration::from_secs(5);
 /// A command in which no agent was recognised for so long is a run of its own; one that looks like an agent has longer.
 const UNKNOWN_AFTER: Span = Span(3_000);
 const AGENT_AFTER: Span = Span(30_000);
+/// The number of a source that is no file.
+const IN_MEMORY: u32 = u32::MAX;
 /// Messages that wait.
 const WAITING: usize = 64;
 
@@ -272,7 +275,9 @@ impl Meter {
         }
         if self.core.sessions().contains(&self.pseudo) {
             // A full disk must not stop the clock.
-            let _ = self.stream.beat(now);
+            if self.stream.beat(now).is_err() {
+                self.in_memory(Body::Message { text: Text::default(), thinking: true });
+            }
         }
         self.core.tick(now);
     }
@@ -307,8 +312,22 @@ impl Meter {
 
     fn begin(&mut self) {
         let told = self.told.clone();
-        // Where it can't be written no screen lists it; its clock runs all the same once it can.
-        let _ = self.stream.start(&told);
+        if self.stream.start(&told).is_err() {
+            // No screen lists it then; its clock runs all the same.
+            self.in_memory(Body::Prompt { text: told.command });
+        }
+    }
+
+    /// An event of the run that stands for a command, where its stream can't be written.
+    fn in_memory(&mut self, body: Body) {
+        let now = clock::now();
+        if !self.core.sessions().contains(&self.pseudo) {
+            self.attach(self.pseudo.clone());
+            let name = Text::new("in memory");
+            self.core.read(Msg::Opened { source: IN_MEMORY, name, form: Some(Form::Stream) }, now);
+        }
+        let event = Event { run: self.pseudo.clone(), branch: None, at: Some(now), body };
+        self.core.read(Msg::Events { source: IN_MEMORY, events: vec![(event, 0)] }, now);
     }
 
     fn end(&mut self, reason: &str, outcome: Outcome) {
