@@ -4,7 +4,7 @@
 //! - [`call`] — pure: what the agent tells its hook, and what of that goes to the run's socket;
 //! - [`answer`] — pure: what is said back, in each agent's own way. Agents' hooks fail open: a crash, a slow answer or
 //!   half an answer lets the call through, so every way out of here that isn't an answer is a refusal;
-//! - [`file`] — IO: a settings file, replaced whole or not at all;
+//! - [`mod@file`] — IO: a settings file, replaced whole or not at all;
 //! - [`attend`], [`run`] — IO: the process that is started if nobody attends the run yet, and all of it together.
 
 pub mod answer;
