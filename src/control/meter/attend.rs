@@ -1,8 +1,8 @@
 //! Attending a run that redkey did not start: the socket, the clock and the key of an agent whose hook is installed.
 //!
 //! There are no processes of its own here. The hook refuses calls, which the meter decides; a stop goes to the agent's
-//! process and whatever is found below it ([`Tracked`](crate::control::tracked::Tracked)), so its proof is of the lowest grade. One thread, one poll loop;
-//! the meter and a stop under way have a thread each.
+//! process and whatever is found below it ([`crate::control::tracked`]), so its proof is of the lowest grade. One thread,
+//! one poll loop; the meter and a stop under way have a thread each.
 
 mod climb;
 
