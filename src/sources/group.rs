@@ -192,14 +192,12 @@ struct Meta {
     source: Option<serde_json::Value>,
 }
 
-fn read_head(path: &Path) -> Option<Head> {
-    if !path.is_file() {
-        return None;
-    }
+/// The first line of a file without its end, or as much of it as is read at most; nothing much is read beyond it.
+pub fn first_line(path: &Path, most: usize) -> Option<Vec<u8>> {
     let mut file = File::open(path).ok()?;
     let mut bytes = Vec::new();
     let mut chunk = 8 << 10;
-    while bytes.len() < MAX_HEAD {
+    while bytes.len() < most {
         let got = (&mut file).take(chunk).read_to_end(&mut bytes).ok()?;
         if let Some(end) = memchr::memchr(b'\n', &bytes) {
             bytes.truncate(end);
@@ -210,6 +208,14 @@ fn read_head(path: &Path) -> Option<Head> {
         }
         chunk *= 4;
     }
+    Some(bytes)
+}
+
+fn read_head(path: &Path) -> Option<Head> {
+    if !path.is_file() {
+        return None;
+    }
+    let bytes = first_line(path, MAX_HEAD)?;
     let line: FirstLine = serde_json::from_slice(bytes.trim_ascii()).ok()?;
     let at = line.timestamp.as_deref().and_then(Stamp::parse_rfc3339).or(Some(Stamp(0)));
     let Some(meta) = line.payload else { return Some(Head { id: None, root: line.session_id, at }) };

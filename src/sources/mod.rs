@@ -43,6 +43,7 @@ use crate::domain::time::{Span, Stamp};
 pub use batch::read_now;
 pub use discover::{Listed, list};
 pub use env::Env;
+pub(crate) use group::first_line;
 pub use locate::locate;
 pub(crate) use opencode::sessions as opencode_sessions;
 pub(crate) use tail::project_root;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::names::{is_runtime, may_be_agent, recognise};
+use crate::control::proc::stat;
 use crate::control::words::ProcId;
 use crate::domain::event::Agent;
 use crate::domain::time::{Span, Stamp};
@@ -302,24 +303,10 @@ impl Known {
     }
 }
 
-/// `PID (COMM) STATE PPID PGRP SESSION …`; COMM may hold anything, also `)`. Field 22 is the start.
 fn parse_stat(bytes: &[u8]) -> Option<Stat> {
-    let open = bytes.iter().position(|byte| *byte == b'(')?;
-    let close = bytes.iter().rposition(|byte| *byte == b')')?;
-    let pid = std::str::from_utf8(bytes.get(..open)?).ok()?.trim().parse().ok()?;
-    let comm = String::from_utf8_lossy(bytes.get(open + 1..close)?).into_owned();
-    let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-    let small = |field: usize| number(field).and_then(|n| u32::try_from(n).ok());
-    Some(Stat {
-        id: ProcId { pid, start: number(22)? },
-        comm,
-        state: fields.first()?.chars().next()?,
-        parent: small(4)?,
-        group: small(5)?,
-        session: small(6)?,
-    })
+    let stat = stat::parse(bytes)?;
+    let (id, comm) = (stat.id(), stat.name.as_str().to_owned());
+    Some(Stat { id, comm, state: stat.state, parent: stat.ppid, group: stat.pgrp, session: stat.session })
 }
 
 #[cfg(test)]

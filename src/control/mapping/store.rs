@@ -15,27 +15,13 @@ use crate::domain::event::Agent;
 use crate::domain::time::Stamp;
 
 /// Longest first line that is read.
-const MAX_HEAD: u64 = 256 << 10;
+const MAX_HEAD: usize = 256 << 10;
 /// So much of a document is looked at; its id stands first.
 const MAX_START: u64 = 4 << 10;
 
 /// The first line of a file, or as much of it as is read at most.
 pub fn first_line(path: &Path) -> Option<Vec<u8>> {
-    let mut file = fs::File::open(path).ok()?;
-    let mut bytes = Vec::new();
-    let mut chunk = 4 << 10;
-    while (bytes.len() as u64) < MAX_HEAD {
-        let got = (&mut file).take(chunk).read_to_end(&mut bytes).ok()?;
-        if let Some(end) = memchr::memchr(b'\n', &bytes) {
-            bytes.truncate(end);
-            break;
-        }
-        if got == 0 {
-            break;
-        }
-        chunk *= 4;
-    }
-    Some(bytes)
+    crate::sources::first_line(path, MAX_HEAD)
 }
 
 /// A first line of Gemini, Qwen or pi.
