@@ -9,9 +9,9 @@ use super::Setup;
 use crate::clock;
 use crate::config::Dirs;
 use crate::control::audit::{self, Audit};
-use crate::control::dir::RunDir;
+use crate::control::dir::{self, RunDir};
 use crate::control::meter::MeterSetup;
-use crate::control::meter::attend::{Attendant, Told, open, run_name};
+use crate::control::meter::attend::{Attendant, Told, open};
 use crate::control::proc;
 use crate::domain::price::Prices;
 use crate::domain::text::Text;
@@ -22,7 +22,7 @@ pub fn run(setup: &Setup, told: &Told) -> Result<u8> {
     // It outlives the hook that started it, and what is typed in the agent's terminal isn't meant for it.
     let _ = rustix::process::setsid();
     let dirs = Dirs::find().context("no home directory is known (HOME is not set)")?;
-    let name = run_name(told.agent, told.session.as_str());
+    let name = dir::attended(told.agent, told.session.as_str());
     let Some(desk) = open(&RunDir::open(&dirs)?, &name)? else { return Ok(0) };
     let agent = proc::id(told.pid).context("there is no such process")?;
     let command = proc::cmdline(told.pid);

@@ -9,12 +9,23 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt}
 use std::path::{Path, PathBuf};
 
 use crate::config::Dirs;
+use crate::domain::event::Agent;
 use crate::domain::text::Text;
 
 /// Longest path of a socket, in bytes: what the kernel's `sun_path` takes, without the final NUL.
 pub const MAX_PATH: usize = 107;
 /// Ending of a socket's file name.
 pub const SOCKET: &str = "sock";
+
+/// The name of the socket of a run that is attended because of its hook: `h-claude-e2692cf9`. Eight characters of the
+/// session's id; the first ones, or the last where the id begins with the time (a UUID of version 7, as Codex makes
+/// them: runs begun within the same minute would share the first eight).
+pub fn attended(agent: Agent, session: &str) -> String {
+    let plain: Vec<char> = session.chars().filter(char::is_ascii_alphanumeric).collect();
+    let is_timed = plain.len() == 32 && plain[12] == '7';
+    let part: String = if is_timed { plain[24..].iter().collect() } else { plain.iter().take(8).collect() };
+    format!("h-{}-{part}", agent.name())
+}
 
 /// A directory of sockets that has been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -204,6 +204,19 @@ named! {
 }
 
 impl Receipt {
+    /// Of an agent that was asked in its own way, obeyed, and is alive.
+    pub fn idle(took_us: u64) -> Self {
+        Self {
+            phase: Phase::IdleAfterInterrupt,
+            grade: Grade::Tracked,
+            proof: None,
+            processes: 1,
+            rung: Some(Rung::Cooperative),
+            took_us,
+            survivors: vec![],
+        }
+    }
+
     /// The line that a person reads: `VERIFIED DEAD · 7 processes · 1.9 s · INT`.
     pub fn words(&self) -> String {
         let count = match self.processes {

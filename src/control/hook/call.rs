@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::answer::Moment;
 use super::settings::Hooked;
+use crate::control::dir;
 use crate::control::protocol::{HookCall, Raw};
 use crate::domain::text::Text;
 use crate::domain::time::Span;
@@ -130,14 +131,9 @@ fn cut(value: &mut Value, is_content: bool) {
     }
 }
 
-/// The name of the socket of a run that is attended because of its hook: `h-claude-e2692cf9`. Eight characters of the
-/// session's id; the first ones, or the last where the id begins with the time (a UUID of version 7, as Codex makes
-/// them: runs begun within the same minute would share the first eight).
+/// The name of the socket of the run that this session is.
 pub fn run_name(agent: Hooked, session: &str) -> String {
-    let plain: Vec<char> = session.chars().filter(char::is_ascii_alphanumeric).collect();
-    let is_timed = plain.len() == 32 && plain[12] == '7';
-    let part: String = if is_timed { plain[24..].iter().collect() } else { plain.iter().take(8).collect() };
-    format!("h-{}-{part}", agent.name())
+    dir::attended(agent.agent(), session)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::control::link::{self, Asked, Ended, FromMeter, Link, Reply, ToMeter};
 use crate::control::mapping;
 use crate::control::proc::{self, Held};
 use crate::control::protocol::{Call, Metered, Snapshot, Status};
-use crate::control::words::{Asker, Grade, Mode, Phase, ProcId, Receipt, Rung, Stop, Times};
+use crate::control::words::{Asker, Mode, ProcId, Receipt, Stop, Times};
 use crate::domain::event::Agent;
 use crate::domain::text::Text;
 
@@ -31,15 +31,6 @@ use crate::domain::text::Text;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Time for the log at the end.
 const FLUSH: Duration = Duration::from_secs(2);
-
-/// The name of an attended run's socket: `h-claude-e2692cf9`. The session's first eight characters, or the last where
-/// the id begins with the time (a UUID of version 7), so that runs of one minute have names of their own.
-pub fn run_name(agent: Agent, session: &str) -> String {
-    let plain: Vec<char> = session.chars().filter(char::is_ascii_alphanumeric).collect();
-    let is_timed = plain.len() == 32 && plain[12] == '7';
-    let part: String = if is_timed { plain[24..].iter().collect() } else { plain.iter().take(8).collect() };
-    format!("h-{}-{part}", agent.name())
-}
 
 /// Who attends.
 pub struct Attendant {
@@ -236,17 +227,8 @@ impl Attendant {
         let waits = |stop: &Stop| stop.mode == Mode::Interrupt && !stop.phase.is_final();
         if let Some(stop) = self.status.stop.clone().filter(|stop| refused && waits(stop)) {
             let took_us = clock::now().since(stop.at).0.max(0).unsigned_abs() * 1_000;
-            let phase = Phase::IdleAfterInterrupt;
-            let receipt = Receipt {
-                phase,
-                grade: Grade::Tracked,
-                proof: None,
-                processes: 1,
-                rung: Some(Rung::Cooperative),
-                took_us,
-                survivors: vec![],
-            };
-            self.changed(Stop { phase, receipt: Some(receipt), ..stop });
+            let receipt = Receipt::idle(took_us);
+            self.changed(Stop { phase: receipt.phase, receipt: Some(receipt), ..stop });
         }
     }
 
@@ -288,6 +270,7 @@ pub struct Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::dir::attended;
     use crate::control::hook::call;
     use crate::control::hook::settings::Hooked;
 
@@ -296,7 +279,7 @@ mod tests {
         for agent in Hooked::ALL {
             let kind = Agent::parse(agent.name()).unwrap();
             for session in ["0f3a1b2c-aaaa-4bbb-8ccc-1234567890ab", "019a1b2c-aaaa-7bbb-8ccc-1234567890ab", "x"] {
-                assert_eq!(run_name(kind, session), call::run_name(agent, session));
+                assert_eq!(attended(kind, session), call::run_name(agent, session));
             }
         }
     }

@@ -16,7 +16,7 @@ use super::super::peer::Peer;
 use super::super::proc;
 use super::super::protocol::{Ack, Call, Interrupt, Metered, RpcError, Snapshot, Status, StopCall, code};
 use super::super::wire;
-use super::super::words::{Asker, AtZero, Grade, Lit, Mode, Phase, Receipt, Rung, Stop};
+use super::super::words::{Asker, AtZero, Lit, Mode, Phase, Receipt, Rung, Stop};
 use crate::clock;
 use crate::domain::text::Text;
 use crate::domain::time::Span;
@@ -206,15 +206,7 @@ impl Served {
         let took_us = u64::try_from(clock::elapsed().saturating_sub(self.began).as_micros()).unwrap_or(u64::MAX);
         let Some(stop) = self.status.stop.as_mut().filter(|stop| stop.id == ack.interrupt_id) else { return };
         stop.phase = if ack.idle { Phase::IdleAfterInterrupt } else { Phase::Acknowledged };
-        stop.receipt = ack.idle.then(|| Receipt {
-            phase: stop.phase,
-            grade: Grade::Tracked,
-            proof: None,
-            processes: 1,
-            rung: Some(Rung::Cooperative),
-            took_us,
-            survivors: vec![],
-        });
+        stop.receipt = ack.idle.then(|| Receipt::idle(took_us));
         self.tell();
     }
 
