@@ -1,21 +1,19 @@
 //! `redkey grant` and `redkey transfer`: time for a run, given by a person and recorded. Over the run's socket if
 //! somebody listens there; else into the record, where everybody who counts the run's clock finds it.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
-use serde_json::json;
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{Setup, read};
 use crate::clock;
 use crate::config::Dirs;
 use crate::control::audit::{self, Entry, Fact};
+use crate::control::client::{Client, ClientError};
 use crate::control::dir::RunDir;
-use crate::control::protocol::{Clock, PROTO, RpcError, Status, code};
+use crate::control::protocol::{Clock, GrantCall, Role, RpcError, Status, code};
 use crate::control::words::Asker;
 use crate::domain::event::RunId;
 use crate::domain::text::Text;
@@ -126,8 +124,7 @@ type Answer<T> = Result<T, RpcError>;
 /// Gives over the socket, or into the record.
 fn give(dirs: &Dirs, run: &Found, amount: Span, reason: &str, other: Option<&Text>) -> Result<Answer<Option<Clock>>> {
     if let Some(socket) = &run.socket {
-        let params = json!({ "amount_ms": amount.0, "reason": reason, "by": "command", "other": other });
-        return Ok(ask::<Clock>(socket, "grant", &params)?.map(Some));
+        return Ok(answer(socket, |client| client.grant(call(amount, reason, other)))?.map(Some));
     }
     record(dirs, run, amount, reason, other)?;
     Ok(Ok(None))
@@ -137,8 +134,7 @@ fn give(dirs: &Dirs, run: &Found, amount: Span, reason: &str, other: Option<&Tex
 fn take(dirs: &Dirs, run: &Found, amount: Span, reason: &str, other: &Text) -> Result<Answer<Span>> {
     if let Some(socket) = &run.socket {
         let before = status(socket).and_then(|status| status.metered.clock).map(|clock| clock.granted_ms);
-        let params = json!({ "amount_ms": amount.0, "reason": reason, "by": "command", "other": other });
-        let after = match ask::<Clock>(socket, "take", &params)? {
+        let after = match answer(socket, |client| client.take(call(amount, reason, Some(other))))? {
             Ok(clock) => clock.granted_ms,
             Err(error) => return Ok(Err(error)),
         };
@@ -174,39 +170,21 @@ pub(super) fn user() -> Text {
 }
 
 fn status(socket: &Path) -> Option<Status> {
-    ask::<Status>(socket, "status", &json!({})).ok()?.ok()
+    Client::connect(socket, Role::Watch, PATIENCE).and_then(|mut client| client.status()).ok()
 }
 
-/// One call on a run's socket, as an operator.
-fn ask<T: for<'de> Deserialize<'de>>(socket: &Path, method: &str, params: &serde_json::Value) -> Result<Answer<T>> {
-    #[derive(Deserialize)]
-    struct Line<T> {
-        #[serde(default)]
-        id: Option<u64>,
-        result: Option<T>,
-        error: Option<RpcError>,
+fn call(amount_ms: Span, reason: &str, other: Option<&Text>) -> GrantCall {
+    GrantCall { amount_ms, reason: Text::new(reason), by: Text::new("command"), other: other.cloned() }
+}
+
+/// One call on a run's socket, as an operator. What the run itself says against it is an answer.
+fn answer<T>(socket: &Path, ask: impl FnOnce(&mut Client) -> Result<T, ClientError>) -> Result<Answer<T>> {
+    match Client::connect(socket, Role::Operator, PATIENCE).and_then(|mut client| ask(&mut client)) {
+        Ok(value) => Ok(Ok(value)),
+        Err(ClientError::Refused(message)) => Ok(Err(RpcError { code: code::REFUSED, message })),
+        Err(ClientError::Rpc { code, message }) => Ok(Err(RpcError { code, message })),
+        Err(error) => Err(error).with_context(|| Text::new(&socket.to_string_lossy()).to_string()),
     }
-    let shown = || Text::new(&socket.to_string_lossy());
-    let mut stream = UnixStream::connect(socket).with_context(|| format!("nobody listens on {}", shown()))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let hello = json!({ "proto": PROTO, "role": if method == "status" { "watch" } else { "operator" } });
-    let call = |id: u32, method: &str, params: &serde_json::Value| {
-        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
-    };
-    stream.write_all(format!("{}\n{}\n", call(1, "hello", &hello), call(2, method, params)).as_bytes())?;
-    for line in BufReader::new(stream).lines() {
-        let line = line.with_context(|| format!("{} does not answer", shown()))?;
-        let head: Line<serde::de::IgnoredAny> = serde_json::from_str(&line).context("an answer that can't be read")?;
-        if let Some(error) = head.error {
-            return Ok(Err(error));
-        }
-        if head.id == Some(2) {
-            let answer: Line<T> = serde_json::from_str(&line).context("an answer that can't be read")?;
-            return answer.result.map(Ok).context("an answer that says nothing");
-        }
-    }
-    bail!("{} closed the connection without an answer", shown())
 }
 
 fn parse(amount: &str) -> Result<Span> {
@@ -218,16 +196,14 @@ fn parse(amount: &str) -> Result<Span> {
 }
 
 fn unknown(name: &str) -> Result<u8> {
-    complain(&format!("no run is called {}\nhint: `redkey ls --all` lists every run that is found", Text::new(name)));
+    super::complain(&anyhow!(
+        "no run is called {}\nhint: `redkey ls --all` lists every run that is found",
+        Text::new(name)
+    ));
     Ok(UNKNOWN)
 }
 
 fn refused(run: &Found, error: &RpcError) -> Result<u8> {
-    complain(&format!("{}: {}", run.name(), error.message));
+    super::complain(&anyhow!("{}: {}", run.name(), error.message));
     Ok(if error.code == code::UNKNOWN { UNKNOWN } else { REFUSED })
-}
-
-fn complain(text: &str) {
-    // Where even that can't be written, the exit code still tells.
-    let _ = writeln!(std::io::stderr(), "redkey: {text}");
 }

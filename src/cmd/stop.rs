@@ -13,7 +13,7 @@ use crate::cli::StopArgs;
 use crate::clock;
 use crate::config::Dirs;
 use crate::control::audit::{self, Audit, Fact};
-use crate::control::client::{self, ClientError, Survey};
+use crate::control::client::{self, ClientError};
 use crate::control::dir::RunDir;
 use crate::control::holds::{self, Desks, Hold, Places};
 use crate::control::mapping::scan::Proc;
@@ -164,7 +164,7 @@ fn targets(setup: &Setup, args: &StopArgs, run_dir: &RunDir) -> (Vec<Target>, Ve
         let there = |error: &ClientError| !matches!(error, ClientError::NotThere);
         targets.extend(survey.silent.iter().filter(|(_, e)| there(e)).filter_map(|(name, _)| socket(name)));
     }
-    let mut whys = silent(&survey, args);
+    let mut whys = vec![];
     if args.of_label.is_none() && (targets.is_empty() || args.every) {
         let taken: HashSet<&Text> = by_socket.iter().flat_map(|(_, s)| &s.metered.sessions).collect();
         for hold in found(setup, run_dir) {
@@ -189,12 +189,6 @@ fn means(args: &StopArgs, hold: &Hold) -> bool {
     args.run.as_deref().is_none_or(|wanted| {
         !wanted.is_empty() && (hold.run.session.starts_with(wanted) || hold.run.to_string().starts_with(wanted))
     })
-}
-
-fn silent(survey: &Survey, args: &StopArgs) -> Vec<Text> {
-    let wanted = |name: &str| args.run.as_deref().is_some_and(|run| run == name);
-    let named = survey.silent.iter().filter(|(name, _)| wanted(name));
-    named.map(|(name, error)| Text::new(&format!("{name} doesn't answer: {error}"))).collect()
 }
 
 fn found(setup: &Setup, run_dir: &RunDir) -> Vec<Hold> {
