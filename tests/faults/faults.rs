@@ -145,6 +145,18 @@ pub fn fifty_clients(bench: &mut Bench, shape: &Shape) -> Result {
     with(bench, shape, &policy, |_| {}, |bench, run| at_once(bench, run, &[&[] as &[&str]; 50]))
 }
 
+/// The stop has gone on to its end without whoever asked.
+fn stopped_alone(bench: &mut Bench, run: &mut Run) -> Result {
+    let status =
+        bench.children.wait(run.guardian, 5_000).ok_or_else(|| broken("the stop has ended with its client"))?;
+    bench.check(run)?;
+    bench.check_end(run)?;
+    if place::code(status) != 124 {
+        return Err(broken(format!("redkey run ended with {status}, not with 124")));
+    }
+    Ok(Outcome::of(End::Verified))
+}
+
 /// The stop goes on without whoever asked.
 pub fn client_killed(bench: &mut Bench, shape: &Shape) -> Result {
     with(
@@ -155,14 +167,7 @@ pub fn client_killed(bench: &mut Bench, shape: &Shape) -> Result {
         |bench, run| {
             let client = under_way(bench, run)?;
             sys::kill(client, libc::SIGKILL);
-            let status =
-                bench.children.wait(run.guardian, 5_000).ok_or_else(|| broken("the stop has ended with its client"))?;
-            bench.check(run)?;
-            bench.check_end(run)?;
-            if place::code(status) != 124 {
-                return Err(broken(format!("redkey run ended with {status}, not with 124")));
-            }
-            Ok(Outcome::of(End::Verified))
+            stopped_alone(bench, run)
         },
     )
 }
@@ -183,14 +188,7 @@ pub fn client_output_closed(bench: &mut Bench, shape: &Shape) -> Result {
             let client = command.stdout(writer).stderr(errors).spawn().map_err(|e| broken(e.to_string()))?.id();
             drop(command);
             bench.children.wait(client, 5_000).ok_or_else(|| broken("redkey stop goes on"))?;
-            let status =
-                bench.children.wait(run.guardian, 5_000).ok_or_else(|| broken("the stop has ended with its client"))?;
-            bench.check(run)?;
-            bench.check_end(run)?;
-            if place::code(status) != 124 {
-                return Err(broken(format!("redkey run ended with {status}, not with 124")));
-            }
-            Ok(Outcome::of(End::Verified))
+            stopped_alone(bench, run)
         },
     )
 }

@@ -34,30 +34,24 @@ pub fn audited(run: &Run, bench: &mut Bench, what: &str) -> Result<()> {
 }
 
 pub fn kill_supervisor(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            let took = until_gone(run, || sys::kill(run.supervisor, libc::SIGKILL))?;
-            bench.check_end(run)?;
-            audited(run, bench, "supervisor")?;
-            Ok(Outcome { end: End::Verified, took_us: Some(took) })
-        },
-    )
+    kill_one(bench, shape, |run| run.supervisor, "supervisor")
 }
 
 pub fn kill_guardian(bench: &mut Bench, shape: &Shape) -> Result {
+    kill_one(bench, shape, |run| run.guardian, "guardian")
+}
+
+/// One of the two is killed: the other ends the run, and the log tells who was lost.
+fn kill_one(bench: &mut Bench, shape: &Shape, whom: fn(&Run) -> u32, who: &str) -> Result {
     with(
         bench,
         shape,
         &usual(),
         |_| {},
         |bench, run| {
-            let took = until_gone(run, || sys::kill(run.guardian, libc::SIGKILL))?;
+            let took = until_gone(run, || sys::kill(whom(run), libc::SIGKILL))?;
             bench.check_end(run)?;
-            audited(run, bench, "guardian")?;
+            audited(run, bench, who)?;
             Ok(Outcome { end: End::Verified, took_us: Some(took) })
         },
     )
