@@ -105,7 +105,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                 }
                 Some(Command::Run(args)) => {
                     drop(out);
-                    return Ok(match run::run(&cli, &setup, args) {
+                    return Ok(match run::run(&setup, args) {
                         Ok(Ok(code)) => code,
                         Ok(Err(signal)) => end_by(signal),
                         Err(error) => {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use super::Setup;
-use crate::cli::{Cli, RunArgs};
+use crate::cli::RunArgs;
 use crate::clock;
 use crate::config::Dirs;
 use crate::control::audit;
@@ -21,11 +20,8 @@ use crate::domain::price::Prices;
 use crate::domain::text::Text;
 use crate::domain::time::Span;
 
-/// When a run is over, its last records may take so long to reach the disk.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-
 /// Starts the agent and waits for its end: the exit code, or (`Err`) the signal by which the agent ended.
-pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>> {
+pub fn run(setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>> {
     let dirs = Dirs::find().context("no home directory is known (HOME is not set)\nhint: set HOME")?;
     let policy = &setup.rules.policy;
     let expect = args.expect.as_deref().map(Span::parse).transpose().map_err(anyhow::Error::msg)?;
@@ -52,7 +48,7 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
         audit_log: audit::path(&dirs),
         meter: Box::new(move |start| {
             let log = audit::Audit::open(&log);
-            let pumped = log.clone(); // what is said when the link is gone
+            let pumped = log.clone();
             let pump = std::thread::spawn(move || audit::pump(start.audit, &pumped));
             let metered = meter::run(
                 start.link,
@@ -73,12 +69,11 @@ pub fn run(_cli: &Cli, setup: &Setup, args: &RunArgs) -> Result<Result<u8, i32>>
                     at_zero,
                     started: clock::now(),
                     user: super::grant::user(),
-                    log: Some(log.clone()),
+                    log: Some(log),
                 },
             );
-            // Supervisor and guardian have the other end; when both are gone, everything has been said.
+            // Supervisor and guardian have the other end; when both are gone, everything has been said, and is on the disk.
             let _ = pump.join();
-            log.flush(LAST_WORDS);
             metered
         }),
     })

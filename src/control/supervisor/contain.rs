@@ -5,6 +5,9 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
+
+use crate::control::words::Grade;
 use crate::domain::text::Text;
 
 /// How a run is to be contained.
@@ -77,6 +80,25 @@ impl Drop for Cgroup {
     fn drop(&mut self) {
         // A survivor keeps it; the receipt names that.
         let _ = fs::remove_dir(&self.path);
+    }
+}
+
+/// What holds the run as it is wanted: the cgroup, if there is one, the grade, and why it isn't a better one.
+pub fn contain(wanted: Contain, run: &str) -> Result<(Option<Cgroup>, Grade, Text)> {
+    match wanted {
+        Contain::Subreaper => Ok((None, Grade::Subreaper, Text::new("asked for"))),
+        Contain::Auto => Ok(match Cgroup::make(run) {
+            Ok(cgroup) => (Some(cgroup), Grade::Cgroup, Text::default()),
+            Err(why) => (None, Grade::Subreaper, why),
+        }),
+        Contain::Cgroup => match Cgroup::make(run) {
+            Ok(cgroup) => Ok((Some(cgroup), Grade::Cgroup, Text::default())),
+            Err(why) => bail!(
+                "no cgroup for this run: {why}\nhint: `--contain auto` does without, or start redkey where cgroups are \
+                 delegated (`systemd-run --user --scope -p Delegate=yes redkey run …`)"
+            ),
+        },
+        Contain::Pidns => Ok((None, Grade::Pidns, Text::default())),
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! It has one thread. Whatever loses its parent below it and the supervisor becomes its child.
 
-use std::io::PipeReader;
+use std::io::{self, PipeReader, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,11 +16,11 @@ use super::meters::{Forked, Meters};
 use super::signals::Signals;
 use super::wire::{End, FromGuardian, ToGuardian};
 use crate::clock;
-use crate::control::audit::{AuditSink, Fact, Lost, Pipe};
+use crate::control::audit::{self, AuditSink, Fact, Lost, Pipe};
 use crate::control::link::Link;
 use crate::control::proc::{self, Children, Reaped};
 use crate::control::words::{Phase, ProcId, Survivor};
-use crate::domain::text::Text;
+use crate::domain::text::{Text, clean};
 
 /// Exit codes of `redkey run` that aren't the agent's.
 pub mod code {
@@ -38,8 +39,11 @@ const ROUND: Duration = Duration::from_millis(5);
 /// So long after the supervisor was lost, what is left is named.
 const GIVE_UP: Duration = Duration::from_secs(10);
 
+/// After a supervisor was lost, the meter may take so long to write what it knows.
+const METER_ENDS: Duration = Duration::from_secs(2);
+
 /// How the guardian's part of a run ended.
-pub enum Verdict {
+enum Verdict {
     Ended(End),
     CannotStart {
         code: u8,
@@ -66,8 +70,25 @@ pub struct Guardian {
 }
 
 impl Guardian {
+    /// Waits until the run is over, and says what a person should know: the exit code, or the signal by which the agent
+    /// ended.
+    pub fn guard(mut self, log: &Path) -> Result<Result<u8, i32>> {
+        let verdict = self.wait()?;
+        let code = exit_of(&verdict);
+        say(&verdict);
+        let lost = matches!(verdict, Verdict::SupervisorLost { .. });
+        let reader = self.let_meter_finish(lost.then_some(METER_ENDS));
+        if lost {
+            // The meter has written what it took; this is for what nobody did.
+            audit::drain(&reader, log, Duration::from_millis(300))
+                .map(drop)
+                .unwrap_or_else(|error| warn(&format!("the audit log can't be written: {error}")));
+        }
+        Ok(code)
+    }
+
     /// Waits until the run is over.
-    pub fn wait(&mut self) -> Result<Verdict> {
+    fn wait(&mut self) -> Result<Verdict> {
         let mut signals = Signals::open(&[SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2])?;
         let mut leader = None;
         loop {
@@ -122,7 +143,7 @@ impl Guardian {
 
     /// Closes our end of the audit pipe, by which the meter knows that everything has been said; waits at most so long
     /// until it has ended.
-    pub fn let_meter_finish(mut self, patience: Option<Duration>) -> PipeReader {
+    fn let_meter_finish(mut self, patience: Option<Duration>) -> PipeReader {
         self.audit = None;
         let until = clock::elapsed() + patience.unwrap_or_default();
         while clock::elapsed() < until {
@@ -168,9 +189,7 @@ impl Guardian {
             let _ = super::poll(&mut [], Some(ROUND));
         }
     }
-}
 
-impl Guardian {
     fn record_loss(&self, survivors: &[Survivor]) {
         let Some(audit) = &self.audit else { return };
         audit.record(Some(&self.run), Fact::SupervisorLost { who: Lost::Supervisor });
@@ -196,7 +215,7 @@ fn own_id() -> u32 {
 }
 
 /// The exit code for an end, or the signal by which the agent ended, so that we can end by it too.
-pub fn exit_of(verdict: &Verdict) -> Result<u8, i32> {
+fn exit_of(verdict: &Verdict) -> Result<u8, i32> {
     match verdict {
         Verdict::CannotStart { code, .. } => Ok(*code),
         Verdict::SupervisorLost { survivors } if survivors.is_empty() => Ok(code::STOPPED),
@@ -209,4 +228,34 @@ pub fn exit_of(verdict: &Verdict) -> Result<u8, i32> {
             _ => Ok(code::BROKEN),
         },
     }
+}
+
+/// What a person at the terminal should know; nothing, if all went as if redkey weren't there.
+fn say(verdict: &Verdict) {
+    match verdict {
+        Verdict::CannotStart { why, .. } => warn(why.as_str()),
+        Verdict::SupervisorLost { survivors } if survivors.is_empty() => {
+            warn("the run's supervisor was killed, so the run was ended: nothing of it is left");
+        }
+        Verdict::SupervisorLost { survivors } => {
+            warn(&format!("the run's supervisor was killed, and {} processes are left:", survivors.len()));
+            survivors.iter().for_each(|s| warn(&format!("  {} {} {} {}", s.pid, s.name, s.state, s.why)));
+        }
+        Verdict::Ended(end) => {
+            if let Some((stop, receipt)) = end.stop.as_ref().and_then(|s| Some((s, s.receipt.as_ref()?))) {
+                let reason = if stop.reason.is_empty() { String::new() } else { format!(": {}", stop.reason) };
+                warn(&format!("{} · asked by {}{reason}", receipt.words(), stop.by.by));
+                receipt.survivors.iter().for_each(|s| warn(&format!("  {} {} {} {}", s.pid, s.name, s.state, s.why)));
+            }
+            if !end.left_behind.is_empty() {
+                let names: Vec<&str> = end.left_behind.iter().map(Text::as_str).collect();
+                warn(&format!("the agent left processes behind, which were ended: {}", names.join(", ")));
+            }
+        }
+    }
+}
+
+fn warn(line: &str) {
+    // Where even that can't be written, the exit code and the audit log still tell.
+    let _ = writeln!(io::stderr().lock(), "redkey: {}", clean(line));
 }

@@ -2,11 +2,11 @@
 
 use std::io::{self, PipeReader};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::launch::{let_go_of_streams, number};
+use super::launch::number;
+use super::streams::let_go_of_streams;
 use crate::control::proc::{self, Fork};
 use crate::control::words::ProcId;
 use crate::domain::event::Agent;
@@ -23,8 +23,6 @@ pub struct MeterStart {
     /// The process below which the run is: the supervisor.
     pub root: Option<ProcId>,
     pub agent: Option<Agent>,
-    /// A copy of what the agent prints, where it is passed on.
-    pub stream: Option<PathBuf>,
     pub command: Text,
     pub cwd: Text,
 }
@@ -38,7 +36,6 @@ pub(super) struct Meters {
     pub(super) run: Text,
     pub(super) root: Option<ProcId>,
     pub(super) agent: Option<Agent>,
-    pub(super) stream: Option<PathBuf>,
     pub(super) command: Text,
     pub(super) cwd: Text,
 }
@@ -75,7 +72,6 @@ impl Meters {
             audit,
             root: self.root,
             agent: self.agent,
-            stream: self.stream.clone(),
             command: self.command.clone(),
             cwd: self.cwd.clone(),
         };

@@ -3,7 +3,8 @@
 //! - [`guardian`] — what the user's shell sees: waits, passes signals on, ends as the agent ended;
 //! - [`supervise`] — the agent's parent: socket, ladder, proof;
 //! - [`relay`] — passes standard streams on, where somebody must read along; [`contain`] — a cgroup for the run;
-//! - [`launch`] — pipes and forks, in the one order that is right; [`pidns`] — a namespace; [`meters`] — the meters;
+//! - [`launch`] — pipes and forks, in the one order that is right; [`agent`], [`streams`] — the agent and what it speaks
+//!   through; [`pidns`] — a namespace; [`meters`] — the meters;
 //! - [`signals`], [`wire`] — signals to poll for; what these processes tell each other.
 //!
 //! ```text
@@ -17,6 +18,7 @@
 //! Guardian and supervisor both inherit processes that lose their parent, so either may be killed and the other still
 //! ends, and counts, all of them. Both have one thread: only so may they fork, and wait for children without losing one.
 
+mod agent;
 mod contain;
 mod guardian;
 mod launch;
@@ -24,6 +26,7 @@ mod meters;
 mod pidns;
 mod relay;
 mod signals;
+mod streams;
 mod supervise;
 mod wire;
 

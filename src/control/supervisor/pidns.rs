@@ -125,7 +125,7 @@ fn first(mut command: Command, mut go: PipeReader, mut report: PipeWriter, wait:
     };
     drop((go, report));
     // The agent's streams are the agent's.
-    let _ = super::launch::let_go_of_streams();
+    let _ = super::streams::let_go_of_streams();
     let mut code = None;
     loop {
         let reaped = proc::reap_all(&mut |pid, status: Status| {

@@ -81,10 +81,8 @@ impl Relay {
                 to_agent.append(&mut wanted);
             }
             let ready = self.wait(input_open, &to_agent, &to_user)?;
-            for message in self.link.pump() {
-                if message == ToRelay::Interrupt
-                    && let Some(coop) = &mut self.coop
-                {
+            for ToRelay::Interrupt in self.link.pump() {
+                if let Some(coop) = &mut self.coop {
                     wanted.extend(coop.interrupt().into_iter().flatten());
                 }
             }

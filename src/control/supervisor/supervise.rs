@@ -3,6 +3,9 @@
 //! It is the parent of the agent and inherits whatever below it loses its parent, so the kernel's "no children" is the
 //! proof that the run is over. It reads nothing of what the agent says; that is the meter's, which may die without harm.
 
+mod asked;
+mod climb;
+
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,20 +18,17 @@ use super::signals::{Arrived, Signals};
 use super::wire::{End, FromGuardian, FromRelay, ToGuardian, ToRelay};
 use crate::clock;
 use crate::control::agents::Knowledge;
-use crate::control::audit::{AuditSink, Fact, Lost, Pipe};
-use crate::control::desk::{Desk, Inbound, To};
-use crate::control::ladder::{Aim, Do, Input, Ladder, Plan};
-use crate::control::link::{Asked, Ended, FromMeter, Link, ToMeter};
-use crate::control::peer::Peer;
-use crate::control::proc::{self, Children, Held, Reaped, Status as Change};
-use crate::control::protocol::{Call, Interrupt, Role, RpcError, Snapshot, Status, StopCall, code};
-use crate::control::words::{Asker, Grade, Mode, Phase, ProcId, Proof, Rung, Stop, Survivor, Times};
+use crate::control::audit::{AuditSink, Fact, Pipe};
+use crate::control::desk::{Desk, To};
+use crate::control::ladder::{Aim, Input, Ladder, Plan};
+use crate::control::link::{Ended, FromMeter, Link, ToMeter};
+use crate::control::proc::{self, Children, Reaped, Status as Change};
+use crate::control::protocol::{Snapshot, Status};
+use crate::control::words::{Asker, Grade, Mode, Phase, ProcId, Proof, Rung, Times};
 use crate::domain::text::Text;
 
 /// Between two rounds of KILL, at first and at most.
 const ROUND: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
-/// Counting may take so much of the time of a stop: it waits this many times what it took last.
-const COUNT_REST: u32 = 8;
 /// When the run is over, answers still on their way may take so long.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -271,292 +271,6 @@ impl Supervisor {
         self.dirty = true;
     }
 
-    // What is asked.
-
-    fn told_to_end(&mut self, sender: Option<i32>, now: Duration) {
-        let orphaned = rustix::process::getppid() != Some(self.seat.guardian_pid);
-        if orphaned {
-            self.seat.audit.record(Some(&self.seat.run), Fact::SupervisorLost { who: Lost::Guardian });
-        }
-        let (mode, by) = if orphaned { (Mode::Now, "guardian lost") } else { (Mode::Ladder, "signal TERM") };
-        let by = Asker { by: Text::new(by), pid: sender.map(|p| p as u32), ..Asker::default() };
-        let id = Text::new(&format!("term-{}", clock::now().0));
-        self.stop(id, mode, by, Text::default(), now);
-    }
-
-    fn pass_on(&self, signal: i32) {
-        if self.ended.is_none()
-            && let Some(signal) = Signal::from_named_raw(signal)
-        {
-            // The agent is our unreaped child, so the number is its own. It may be dead already.
-            let _ = rustix::process::kill_process(self.seat.leader, signal);
-        }
-    }
-
-    fn meter_says(&mut self, message: FromMeter, now: Duration) {
-        match message {
-            FromMeter::Reply(reply) => {
-                let (conn, id) = (reply.conn, reply.id.clone());
-                self.seat.desk.reply(conn, id, reply.into_result());
-            }
-            FromMeter::Metered(metered) => {
-                self.seat.status.metered = *metered;
-                self.dirty = true;
-            }
-            // To hold is not to end: an agent that nobody can ask is held by its hook alone.
-            FromMeter::Stop(ask) if ask.mode == Mode::Interrupt && !self.can_ask() => {}
-            FromMeter::Stop(ask) => {
-                let id = Text::new(&format!("{}-{}", ask.by, clock::now().0));
-                self.stop(id, ask.mode, Asker { by: ask.by, ..Asker::default() }, ask.reason, now);
-            }
-            FromMeter::Event(raw) => {
-                if let Ok(fact) = serde_json::from_str::<Fact>(raw.0.get()) {
-                    self.seat.audit.record(Some(&self.seat.run), fact);
-                }
-            }
-            FromMeter::Degraded(degraded) => {
-                self.log_degraded = degraded;
-                self.dirty = true;
-            }
-        }
-    }
-
-    fn inbound(&mut self, inbound: Inbound, now: Duration) {
-        match inbound {
-            Inbound::Call { conn, id, call, peer, role } => match call {
-                Call::Status(_) => {
-                    self.refresh_alive();
-                    let status = self.seat.status.clone();
-                    self.seat.desk.reply(conn, id, Ok(status));
-                }
-                Call::Subscribe(_) => {
-                    self.refresh_alive();
-                    let snapshot = Snapshot { seq: self.seq, status: self.seat.status.clone() };
-                    self.seat.desk.reply(conn, id, Ok(snapshot));
-                }
-                Call::Stop(call) => {
-                    let stop = self.stop_call(call, &peer, now);
-                    self.seat.desk.reply(conn, id, stop);
-                }
-                Call::Ack(ack) => {
-                    if self.stop_id() == Some(&ack.interrupt_id) {
-                        self.climb(if ack.idle { Input::Idle } else { Input::Acknowledged }, now);
-                    }
-                    self.seat.desk.reply(conn, id, Ok(true));
-                }
-                Call::Hello(_) => {}
-                call => self.hand_to_meter(Asked { conn, id, call, peer, role }),
-            },
-            Inbound::Gone { conn } => {
-                self.seat.meters[0].send(&ToMeter::Gone(conn));
-            }
-            Inbound::Refused { peer, why } => {
-                let (uid, pid) = (Some(peer.uid), Some(peer.pid));
-                self.seat.audit.record(Some(&self.seat.run), Fact::PeerRefused { uid, pid, why });
-            }
-        }
-    }
-
-    fn hand_to_meter(&mut self, asked: Asked) {
-        let (conn, id) = (asked.conn, asked.id.clone());
-        if !self.seat.meters[0].send(&ToMeter::Call(asked)) {
-            let error = RpcError::new(code::NO_METER, "the run's meter isn't there; the key works without it");
-            self.seat.desk.reply::<bool>(conn, id, Err(error));
-        }
-    }
-
-    fn stop_id(&self) -> Option<&Text> {
-        self.ladder.as_ref().map(|l| &l.state().id)
-    }
-
-    fn stop_call(&mut self, call: StopCall, peer: &Peer, now: Duration) -> Result<Stop, RpcError> {
-        let known = self.stop_id() == Some(&call.interrupt_id);
-        if call.mode == Mode::Interrupt && !self.can_ask() && self.seat.agent.first != Rung::Int {
-            let why = "this agent can't be interrupted without ending it: it listens to nobody, and INT isn't for it";
-            return Err(RpcError::new(code::REFUSED, why));
-        }
-        if !known && self.over.is_none() {
-            let by = Asker {
-                by: if call.by.is_empty() { Text::new("socket") } else { call.by },
-                user: Text::default(),
-                uid: Some(peer.uid),
-                pid: Some(peer.pid),
-            };
-            self.stop(call.interrupt_id, call.mode, by, call.reason, now);
-        }
-        match &self.ladder {
-            Some(ladder) => Ok(ladder.state().clone()),
-            None => Err(RpcError::new(code::UNKNOWN, "the run is over: nothing of it is left")),
-        }
-    }
-
-    // The ladder.
-
-    /// Begins a stop, or presses again on the one under way.
-    fn stop(&mut self, id: Text, mode: Mode, by: Asker, reason: Text, now: Duration) {
-        self.drop_interrupt();
-        if self.ladder.is_some() {
-            if std::mem::take(&mut self.tidying) {
-                // Now somebody asks for it, and waits for its end.
-                let fact = Fact::StopRequested { id, mode, by, reason };
-                self.seat.audit.record(Some(&self.seat.run), fact);
-                self.dirty = true;
-                return self.climb(Input::Press(Mode::Now), now);
-            }
-            return self.climb(Input::Press(mode), now);
-        }
-        let plan =
-            Plan { cooperative: self.can_ask(), first: self.seat.agent.first, aim: self.aim(), times: self.seat.times };
-        self.begin(id, mode, by, reason, plan, now);
-    }
-
-    /// An interrupt that is over is history: what comes next is asked by somebody else, and is another stop.
-    fn drop_interrupt(&mut self) {
-        let over = |stop: &Stop| stop.mode == Mode::Interrupt && stop.phase.is_final();
-        if self.ladder.as_ref().is_some_and(|ladder| over(ladder.state())) {
-            self.record_stop();
-            self.ladder = None;
-        }
-    }
-
-    /// Somebody is there who can be asked: the agent itself, or its streams.
-    fn can_ask(&self) -> bool {
-        let streams = self.seat.asks_by_relay && self.seat.relay.as_ref().is_some_and(|r| !r.is_gone());
-        streams || self.seat.desk.in_role(Role::Run) > 0
-    }
-
-    /// In a namespace our child is its first process, which signals pass by; the agent is in its group.
-    fn aim(&self) -> Aim {
-        if self.seat.status.grade == Some(Grade::Pidns) { Aim::Group } else { self.seat.agent.aim }
-    }
-
-    fn begin(&mut self, id: Text, mode: Mode, by: Asker, reason: Text, plan: Plan, now: Duration) {
-        // For KILL at once, counting waits: it takes longer than the kill.
-        let members = if mode == Mode::Now { self.direct() } else { proc::descendants(self.me.pid).len() as u32 };
-        let grade = self.seat.status.grade.unwrap_or(Grade::Subreaper);
-        let fact = Fact::StopRequested { id: id.clone(), mode, by: by.clone(), reason: reason.clone() };
-        self.seat.audit.record(Some(&self.seat.run), fact);
-        (self.rungs_told, self.final_told) = (0, false);
-        self.ladder = Some(Ladder::new(id, mode, by, reason, plan, grade, members, clock::now(), now));
-        self.climb(Input::Press(mode), now);
-    }
-
-    fn climb(&mut self, input: Input, now: Duration) {
-        let Some(ladder) = &mut self.ladder else { return };
-        for action in ladder.step(input, now) {
-            match action {
-                Do::Ask => self.ask(),
-                Do::Signal(rung, aim) => self.signal(rung, aim),
-                Do::Kill => {
-                    self.round = Some((now, ROUND.0));
-                    self.kill_round(now);
-                }
-                Do::Tell => self.dirty = true,
-            }
-        }
-        self.name_survivors(now);
-    }
-
-    fn ask(&mut self) {
-        let Some(ladder) = &self.ladder else { return };
-        let stop = ladder.state();
-        let interrupt = Interrupt {
-            interrupt_id: stop.id.clone(),
-            reason: stop.reason.clone(),
-            deadline_ms: self.seat.times.cooperative,
-        };
-        self.seat.desk.notify_all(To::Role(Role::Run), "interrupt", &interrupt);
-        if let Some(relay) = &mut self.seat.relay {
-            relay.send(&ToRelay::Interrupt);
-        }
-    }
-
-    /// Sends a rung's signal to whom it is meant for, each held so that no other process can be hit.
-    fn signal(&mut self, rung: Rung, aim: Aim) {
-        let signal = if rung == Rung::Int { Signal::INT } else { Signal::TERM };
-        let leader = self.seat.leader.as_raw_nonzero().get() as u32;
-        let all = proc::descendants(self.me.pid);
-        let group = all.iter().find(|s| s.pid == leader).map(|s| s.pgrp);
-        let meant = all.iter().filter(|s| match aim {
-            Aim::Leader => s.pid == leader,
-            Aim::Group => Some(s.pgrp) == group,
-            Aim::All => true,
-        });
-        for stat in meant {
-            let Ok(held) = Held::open(stat.pid) else { continue };
-            if held.is_descendant_of(&self.me) {
-                // One that is dead by now, or may not be signalled, is found by the count.
-                let _ = held.signal(signal);
-                let _ = held.signal(Signal::CONT);
-            }
-        }
-    }
-
-    fn kill_round(&mut self, now: Duration) {
-        let Some((_, pause)) = self.round else { return };
-        if let Some(cgroup) = &self.seat.cgroup {
-            let _ = cgroup.kill(); // what it can't reach, the walk below does
-        }
-        let round = proc::kill_round(self.me.pid, &self.seat.children, &[]);
-        if let Some(ladder) = &mut self.ladder {
-            ladder.belong(round.sent);
-        }
-        self.round = Some((now + pause, (pause * 2).min(ROUND.1)));
-    }
-
-    /// Is a count worth its time? Only while a stop is under way and before KILL, which counts by itself.
-    fn counts(&self) -> bool {
-        self.ladder.as_ref().is_some_and(|l| !l.state().phase.is_final()) && self.over.is_none() && self.round.is_none()
-    }
-
-    fn count(&mut self, now: Duration) {
-        let began = clock::elapsed();
-        let alive = proc::descendants(self.me.pid).iter().filter(|s| s.state != 'Z').count() as u32;
-        let took = clock::elapsed().saturating_sub(began);
-        self.count_at = now + (took * COUNT_REST).max(Duration::from_millis(25));
-        self.seat.status.alive = alive;
-        self.climb(Input::Counted { alive, leader: self.ended.is_none() }, now);
-    }
-
-    fn direct(&self) -> u32 {
-        self.seat.children.list().map_or(0, |c| c.len() as u32)
-    }
-
-    fn refresh_alive(&mut self) {
-        if self.over.is_none() {
-            self.seat.status.alive = proc::descendants(self.me.pid).len() as u32;
-        }
-    }
-
-    fn name_survivors(&mut self, now: Duration) {
-        let failed = |l: &Ladder| l.state().phase == Phase::Failed && l.state().mode != Mode::Interrupt;
-        if let Some(ladder) = self.ladder.as_mut().filter(|l| failed(l))
-            && !self.final_told
-        {
-            let survivors: Vec<Survivor> = proc::survivors(self.me.pid);
-            self.seat.status.alive = survivors.len() as u32;
-            ladder.survivors(survivors, now);
-            self.dirty = true;
-            if self.ended.is_some() {
-                self.go_on_alone();
-            }
-        }
-    }
-
-    /// The agent is gone and something can't be killed. The user gets their shell back; we go on trying.
-    fn go_on_alone(&mut self) {
-        if proc::outlive_parent().is_ok() {
-            let stop = self.ladder.as_ref().map(|l| l.state().clone());
-            let ended = self.ended.unwrap_or_default();
-            self.guardian.send(&ToGuardian::Ended(End {
-                code: ended.code,
-                signal: ended.signal,
-                stop,
-                left_behind: vec![],
-            }));
-        }
-    }
-
     // Who hears of it.
 
     fn tell(&mut self, now: Duration) {
@@ -612,9 +326,6 @@ impl Supervisor {
         // It may have been suspended with the agent; stopped, it would never hear of the end.
         if let Some(guardian) = rustix::process::getppid().filter(|_| !self.guardian.is_gone()) {
             let _ = rustix::process::kill_process(guardian, Signal::CONT);
-        }
-        if let Some(relay) = &mut self.seat.relay {
-            relay.send(&ToRelay::Ended);
         }
     }
 }

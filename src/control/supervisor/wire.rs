@@ -45,8 +45,6 @@ pub enum FromGuardian {
 pub enum ToRelay {
     /// Ask the agent to stop, in its own way.
     Interrupt,
-    /// The agent is gone: pass on what is left and end.
-    Ended,
 }
 
 /// Relay to supervisor.

@@ -1,0 +1,51 @@
+//! Starting the agent itself.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal};
+
+use super::contain::Cgroup;
+use super::guardian::code;
+use super::launch::number;
+use crate::control::proc::{self, PreExec};
+use crate::domain::text::Text;
+
+/// What starts the agent, with the ends of its streams where they are passed on.
+pub fn command(command: &[OsString], run: &Text, socket: &Path, ends: (Option<OwnedFd>, Option<OwnedFd>)) -> Command {
+    let mut agent = Command::new(command.first().map_or_else(|| OsStr::new(""), |c| c.as_os_str()));
+    agent.args(command.iter().skip(1)).env("REDKEY_RUN", run.as_str()).env("REDKEY_SOCKET", socket);
+    if let Some(input) = ends.0 {
+        agent.stdin(input);
+    }
+    if let Some(output) = ends.1 {
+        agent.stdout(output);
+    }
+    agent
+}
+
+/// Starts the agent in the user's process group.
+pub fn start(agent: &mut Command, group: Option<Pid>, cgroup: Option<&Cgroup>) -> io::Result<Pid> {
+    let pre = PreExec {
+        pgid: group.map(number),
+        cgroup_procs: cgroup.map(|c| c.entrance().try_clone_to_owned()).transpose()?,
+        reset: vec![Signal::INT, Signal::TERM, Signal::QUIT, Signal::TSTP],
+        pdeathsig: Some(Signal::KILL),
+    };
+    let child = proc::spawn(agent, pre)?;
+    Pid::from_raw(child.id() as i32).ok_or_else(|| io::Error::other("the kernel told no process id"))
+}
+
+/// With the exit code that a shell would give.
+pub fn cannot_start(command: &[OsString], error: io::Error) -> (u8, anyhow::Error) {
+    let code = match error.kind() {
+        io::ErrorKind::NotFound => code::NOT_FOUND,
+        io::ErrorKind::PermissionDenied => code::NOT_EXECUTABLE,
+        _ => code::BROKEN,
+    };
+    let name = Text::new(&command.first().map(|c| c.to_string_lossy()).unwrap_or_default());
+    (code, anyhow::Error::from(error).context(format!("cannot start {name}")))
+}
