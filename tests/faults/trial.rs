@@ -190,7 +190,7 @@ impl Bench {
     /// redkey's own processes end, and then there is no child: nothing got past them to us.
     pub fn check_end(&mut self, run: &Run) -> Result<i32, Stuck> {
         let Some(status) = self.children.wait(run.guardian, 5_000) else {
-            let tree: Vec<Seen> = look::below(std::process::id());
+            let tree = self.some_below();
             return Err(broken(format!("redkey run goes on: {tree:?} {}", run.place.printed("run"))));
         };
         let own = place::redkey();
@@ -199,10 +199,15 @@ impl Bench {
         if none.is_none() {
             let left = look::below(std::process::id());
             let foreign = left.iter().any(|seen| look::program(seen.pid).as_ref() != Some(&own));
-            let why = format!("left to the harness: {left:?}");
+            let why = format!("left to the harness: {:?}", self.some_below());
             return Err(if foreign { End::False(why) } else { broken(why) });
         }
         Ok(status)
+    }
+
+    /// What is below us, as far as it fits in a message.
+    fn some_below(&self) -> Vec<Seen> {
+        look::below(std::process::id()).into_iter().take(5).collect()
     }
 
     /// Ends whatever is left of a trial, whichever way it went, and drops its place.
@@ -222,7 +227,7 @@ impl Bench {
             self.children.poll().then_some(())
         });
         if gone.is_none() {
-            eprintln!("can't clear up: {:?}", look::below(std::process::id()));
+            eprintln!("can't clear up: {:?}", self.some_below());
         }
         outcome
     }

@@ -13,6 +13,10 @@ use crate::domain::text::Text;
 
 /// Looks at our own children within one round: what a dying parent leaves behind comes to us at once.
 const LOOKS: usize = 16;
+/// So many of them: the dead must be reaped before it's worth looking again. A fork chain leaves 100,000 a second.
+const CROWD: usize = 256;
+/// A crowd may be one that won't die, so the walk isn't left out for ever.
+const THOROUGH: u32 = 8;
 
 /// What one round did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,13 +35,18 @@ pub struct Round {
 /// With `root` this process itself, a single-threaded subreaper that reaps nothing meanwhile, our own children are
 /// reached by their numbers, which needs no descriptor; everything else is held by a pidfd and checked to still
 /// descend from `root` before. Repeat it until [`reap_all`](super::reap_all) says that there are no children.
-pub fn kill_round(root: u32, own: &Children, skip: &[u32]) -> Round {
+///
+/// Every eighth, by `number`, walks the whole tree whatever it finds; the others leave that out in a crowd.
+pub fn kill_round(root: u32, own: &Children, skip: &[u32], number: u32) -> Round {
     let mut round = Round::default();
     let mut done: HashSet<u32> = skip.iter().copied().collect();
     if root == super::own_pid() {
         for _ in 0..LOOKS {
-            if kill_own(own, &mut done, &mut round) == 0 {
-                break;
+            match kill_own(own, &mut done, &mut round) {
+                0 => break,
+                // While we walk the tree, it grows: what is deeper comes to us anyway once its parent is dead.
+                CROWD.. if number % THOROUGH != 0 => return round,
+                _ => {}
             }
         }
     }
@@ -49,7 +58,8 @@ pub fn kill_round(root: u32, own: &Children, skip: &[u32]) -> Round {
 fn kill_own(own: &Children, done: &mut HashSet<u32>, round: &mut Round) -> usize {
     let Ok(listed) = own.list() else { return 0 };
     let fresh: Vec<u32> = listed.into_iter().filter(|pid| done.insert(*pid)).collect();
-    for pid in &fresh {
+    // The newest first: in a fork chain they are the living.
+    for pid in fresh.iter().rev() {
         if let Some(number) = super::pid_of(*pid) {
             count(kill_process(number, Signal::KILL).map_err(io::Error::from), *pid, round);
         }

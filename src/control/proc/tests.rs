@@ -158,12 +158,12 @@ fn a_round_kills_what_is_below_and_spares_what_it_must() {
     let doomed = Held::open(doomed).expect("alive");
 
     let own = Children::open_proc().expect("/proc");
-    let round = kill_round(run.pid(), &own, &[spared]);
+    let round = kill_round(run.pid(), &own, &[spared], 1);
     assert_eq!(round, Round { sent: 1, refused: vec![], narrow: false });
     await_gone(&doomed);
     assert!(kept.len() == 2 && kept.iter().all(|held| !held.is_gone()));
 
-    assert!(kill_round(run.pid(), &own, &[]).sent >= 2);
+    assert!(kill_round(run.pid(), &own, &[], 2).sent >= 2);
     kept.iter().for_each(await_gone);
     assert!(read(run.pid()).is_ok_and(|stat| stat.state != 'Z'), "the root itself isn't touched");
 }

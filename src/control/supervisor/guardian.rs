@@ -174,8 +174,10 @@ impl Guardian {
         // It may be stuck rather than dead: one that closed its end is not a supervisor any more.
         let _ = rustix::process::kill_process(self.supervisor, Signal::KILL);
         let (began, spared) = (clock::elapsed(), self.spared());
+        let mut number = 0;
         loop {
-            proc::kill_round(own_id(), &self.children, &spared);
+            number += 1;
+            proc::kill_round(own_id(), &self.children, &spared, number);
             self.reap();
             let left: Vec<u32> =
                 self.children.list().unwrap_or_default().into_iter().filter(|p| !spared.contains(p)).collect();

@@ -29,6 +29,8 @@ use crate::domain::text::Text;
 
 /// Between two rounds of KILL, at first and at most.
 const ROUND: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
+/// Calls in a row to reap what is a great many; a fork chain could keep us busy for ever.
+const REAPS: usize = 8;
 /// When the run is over, answers still on their way may take so long.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -66,6 +68,7 @@ pub struct Supervisor {
     left_behind: Vec<Text>,
     /// Kill rounds: when the next is due, and the pause after it.
     round: Option<(Duration, Duration)>,
+    rounds: u32,
     count_at: Duration,
     rungs_told: usize,
     final_told: bool,
@@ -92,6 +95,7 @@ impl Supervisor {
             tidying: false,
             left_behind: vec![],
             round: None,
+            rounds: 0,
             count_at: Duration::ZERO,
             rungs_told: 0,
             final_told: false,
@@ -193,13 +197,20 @@ impl Supervisor {
         let leader = self.seat.leader.as_raw_nonzero().get() as u32;
         let (mut reaped, mut suspended) = (0, false);
         let mut ended = None;
-        let state = proc::reap_all(&mut |pid, change: Change| match change {
+        let mut told = |pid, change: Change| match change {
             Change::Exited(code) if pid == leader => ended = Some(Ended { code: Some(code), signal: None }),
             Change::Killed(signal) if pid == leader => ended = Some(Ended { code: None, signal: Some(signal) }),
             Change::Exited(_) | Change::Killed(_) => reaped += 1,
             Change::Stopped(_) if pid == leader => suspended = true,
             Change::Stopped(_) | Change::Continued => {}
-        });
+        };
+        let mut state = proc::reap_all(&mut told);
+        for _ in 0..REAPS {
+            if !state.as_ref().is_ok_and(|reaped| reaped.is_cut_short()) {
+                break;
+            }
+            state = proc::reap_all(&mut told);
+        }
         if suspended && self.ladder.is_none() {
             self.guardian.send(&ToGuardian::Suspended);
         }

@@ -124,7 +124,8 @@ impl Supervisor {
         if let Some(cgroup) = &self.seat.cgroup {
             let _ = cgroup.kill(); // what it can't reach, the walk below does
         }
-        let round = proc::kill_round(self.me.pid, &self.seat.children, &[]);
+        self.rounds = self.rounds.wrapping_add(1);
+        let round = proc::kill_round(self.me.pid, &self.seat.children, &[], self.rounds);
         if let Some(ladder) = &mut self.ladder {
             ladder.belong(round.sent);
         }
