@@ -27,7 +27,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub struct BudgetArgs {
-    /// Clock of every run, over what the policy says: 30m, 1h30m
+    /// Clock of every run, over what the policy says: 30m, 1h30m; with `run` also auto, what like runs took
     #[arg(long, global = true, value_name = "TIME", help_heading = "Budget")]
     pub budget: Option<String>,
     /// Hard limit on a meter: usd=5, tools=200, tokens=2M, turns=50, failures=10, depth=3, fanout=8, wall=1h (repeatable)
@@ -186,6 +186,17 @@ pub enum Command {
         #[command(subcommand)]
         command: ForecastCommand,
     },
+    /// Try a policy on sessions that are over: what it would have stopped or held, what that saves and what it costs
+    Backtest(BacktestArgs),
+    /// Say what a task will take, by finished runs that are like it
+    Estimate(EstimateArgs),
+    /// Say that a run ended well or badly, for backtests and estimates
+    Mark(MarkArgs),
+    /// The ledger: one row for each run
+    Ledger {
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
     /// Put redkey's hook into an agent's settings, so that runs not started by redkey can be stopped and held
     Hook {
         #[command(subcommand)]
@@ -256,6 +267,74 @@ pub struct StopArgs {
     /// The stop's id
     #[arg(long, hide = true)]
     pub id: Option<String>,
+}
+
+/// A session is taken as it was: what an agent would have done after a denied gate, or a person after a warning, nobody
+/// knows. It is followed up to its last event. Time that people granted is left out.
+#[derive(Debug, Args)]
+pub struct BacktestArgs {
+    /// A policy file over what redkey ships; or `shipped`, or `mine` (your own file). No project's file has a say
+    #[arg(value_name = "POLICY")]
+    pub policy: PathBuf,
+    /// Recordings, transcripts or directories; the default places if none is named
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Another policy, beside it
+    #[arg(long, value_name = "POLICY")]
+    pub against: Option<PathBuf>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Alike are runs with a similar task, in this directory, or of this label, whichever is nearest and has at least five.
+#[derive(Debug, Args)]
+pub struct EstimateArgs {
+    /// Only runs of this label
+    #[arg(long, value_name = "LABEL")]
+    pub label: Option<String>,
+    /// Only runs of this agent
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// What it is to do, in words
+    #[arg(long, value_name = "TEXT")]
+    pub task: Option<String>,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Without a run: lists all marks.
+#[derive(Debug, Args)]
+pub struct MarkArgs {
+    /// A run's id (or the beginning of it), or a file
+    #[arg(value_name = "RUN|FILE", requires = "mark")]
+    pub run: Option<String>,
+    /// `good`: worth what it took; `bad`: it should have been stopped; `none`: take the mark back
+    #[arg(value_enum, value_name = "good|bad|none", hide_possible_values = true)]
+    pub mark: Option<crate::backtest::Mark>,
+    /// Why
+    #[arg(value_name = "NOTE", default_value = "")]
+    pub note: String,
+    /// List as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Make it again from transcripts and recordings
+    Rebuild {
+        /// Read these instead of the default places
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+    /// List its rows, newest first
+    Ls {
+        /// One JSON array
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
