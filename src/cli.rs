@@ -275,7 +275,7 @@ pub struct StopArgs {
 pub struct BacktestArgs {
     /// A policy file over what redkey ships; or `shipped`, or `mine` (your own file). No project's file has a say
     #[arg(value_name = "POLICY")]
-    pub policy: PathBuf,
+    pub tried: PathBuf,
     /// Recordings, transcripts or directories; the default places if none is named
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,

@@ -39,7 +39,7 @@ pub fn run(setup: &Setup, args: &BacktestArgs, out: &mut dyn Write) -> Result<()
     if args.paths.iter().any(|path| path.as_os_str() == "-") {
         bail!("standard input is no session that is over\nhint: save it to a file first, and name that");
     }
-    let rules = sessions::policy(&args.policy, setup)?.rules;
+    let rules = sessions::policy(&args.tried, setup)?.rules;
     let other = args.against.as_deref().map(|name| sessions::policy(name, setup)).transpose()?.map(|p| p.rules);
     let known = sessions::known()?;
     let plan = read::plan(setup, &args.paths, true)?;
@@ -54,7 +54,7 @@ pub fn run(setup: &Setup, args: &BacktestArgs, out: &mut dyn Write) -> Result<()
     rows.sort_by(|a, b| b.last_event_at.cmp(&a.last_event_at).then_with(|| a.run.cmp(&b.run)));
     let name = |path: &Path| Text::new(&path.to_string_lossy());
     let outcome = Outcome {
-        policy: name(&args.policy),
+        policy: name(&args.tried),
         against: args.against.as_deref().map(name),
         summary: Summary::of(&rows),
         shadowed,
