@@ -12,6 +12,7 @@
 //! - [`sources`] — where events come from: files that grow, a database, standard input. Read-only.
 //! - [`backtest`] — a policy tried on sessions that are over. Pure.
 //! - [`store`] — what is kept over runs: the ledger, and what people said of runs.
+//! - [`record`] — what the engine was told of a run, written while it happens and read back.
 //! - [`ui`] — drawing the model; keys become actions.
 //! - [`runtime`] — the one loop: inputs, engine, effects, frame.
 //! - [`demo`] — the small agents of `redkey demo`. Pure.
@@ -49,6 +50,7 @@ pub mod demo;
 pub mod domain;
 pub mod engine;
 pub mod index;
+pub mod record;
 pub mod report;
 pub mod runtime;
 pub mod sources;

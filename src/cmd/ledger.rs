@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest, Sha256};
 
-use super::sessions::{self, Drawn, OfRun, columns, date, short};
+use super::sessions::{self, Drawn, Found, OfRun, columns, date, short};
 use super::{Setup, read};
 use crate::adapters::Form;
 use crate::cli::LedgerCommand;
@@ -20,7 +20,7 @@ use crate::domain::rules::Rules;
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 use crate::engine::{Fact, Model, Msg};
-use crate::sources::{Sessions, Sink};
+use crate::sources::Sink;
 use crate::store::ledger::{Ledger, Made};
 use crate::store::row::Row;
 use crate::store::{self, marks::Marks};
@@ -116,7 +116,7 @@ pub fn refresh(setup: &Setup, dirs: &Dirs, paths: &[PathBuf], anew: bool) -> Res
     if let Some(until) = until {
         plan.active_within = plan.now.since(until) + OVERLAP;
     }
-    let found = Sessions::find(&plan);
+    let found = Found::of(&plan, paths);
     let (facts, prices) = (sessions::facts(dirs), Arc::new(Prices::embedded()));
     let start = || Charged { model: Model::new(rules.clone(), prices.clone()), facts: &facts, now: plan.now };
     let mut drawn = Drawn::new("ledger");
@@ -175,6 +175,11 @@ impl Sink for Charged<'_> {
         self.model.apply(msg, self.now);
     }
 
+    fn take_at(&mut self, msg: Msg, now: Stamp) {
+        self.now = now;
+        self.take(msg);
+    }
+
     fn finish(self) -> Vec<Row> {
         let model = &self.model;
         let row = |run: &crate::domain::run::Run| {
@@ -193,6 +198,10 @@ impl OfRun for Row {
 
     fn form(&self) -> Form {
         self.form
+    }
+
+    fn weight(&self) -> u64 {
+        self.tokens
     }
 }
 

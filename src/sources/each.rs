@@ -1,7 +1,7 @@
 //! Reads session after session, several at once, for commands that hold each against something by itself. What is held
 //! in memory is one session for each thread, not what was read before.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -26,6 +26,8 @@ pub trait Sink {
     type Out: Send;
     /// Messages in order, sources numbered from 0.
     fn take(&mut self, msg: Msg);
+    /// The same from a tape, with when it was told.
+    fn take_at(&mut self, msg: Msg, now: Stamp);
     /// Everything of it was read.
     fn finish(self) -> Self::Out;
 }
@@ -56,16 +58,12 @@ impl Sessions {
         self.groups.is_empty()
     }
 
-    /// Leaves out sessions with a file of which `is_other` holds, and returns those files.
-    pub fn set_aside(&mut self, is_other: impl Fn(&Path) -> bool) -> Vec<std::path::PathBuf> {
-        let mut aside = Vec::new();
-        self.groups.retain(|group| {
-            let others = group.files.iter().filter(|file| is_other(&file.path));
-            let before = aside.len();
-            aside.extend(others.map(|file| file.path.clone()));
-            aside.len() == before
-        });
-        aside
+    /// Leaves out these files, and sessions of which nothing is left.
+    pub fn set_aside(&mut self, others: &[PathBuf]) {
+        for group in &mut self.groups {
+            group.files.retain(|file| !others.contains(&file.path));
+        }
+        self.groups.retain(|group| !group.files.is_empty());
     }
 
     /// Reads every session, the largest first, and returns what became of each in the order in which they were found.

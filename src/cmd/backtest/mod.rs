@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
-use super::sessions::{self, Drawn, Gathered, OfRun};
+use super::sessions::{self, Drawn, Found, Gathered, OfRun};
 use super::{Setup, read};
 use crate::adapters::Form;
 use crate::backtest::{Judge, Known, Session, Summary};
@@ -19,8 +19,8 @@ use crate::domain::price::Prices;
 use crate::domain::rules::Rules;
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
-use crate::engine::Msg;
-use crate::sources::{Sessions, Sink};
+use crate::engine::{Msg, Place};
+use crate::sources::Sink;
 
 /// Everything that was found out.
 #[derive(Debug, Serialize)]
@@ -29,8 +29,10 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub against: Option<Text>,
     pub summary: Summary,
-    /// Live streams beside a transcript, which were not counted again.
+    /// Live streams and recordings beside a transcript, which were not counted again.
     pub shadowed: usize,
+    /// What could not be read.
+    pub trouble: Vec<Text>,
     /// Newest first.
     pub sessions: Vec<Session>,
 }
@@ -43,13 +45,14 @@ pub fn run(setup: &Setup, args: &BacktestArgs, out: &mut dyn Write) -> Result<()
     let other = args.against.as_deref().map(|name| sessions::policy(name, setup)).transpose()?.map(|p| p.rules);
     let known = sessions::known()?;
     let plan = read::plan(setup, &args.paths, true)?;
-    let found = Sessions::find(&plan);
+    let found = Found::of(&plan, &args.paths);
     let start = || Pair::new(&rules, other.as_ref(), &known, plan.now);
     let mut drawn = Drawn::new("backtest");
-    let Gathered { mut rows, shadowed } = sessions::gather(&found, &start, &mut |progress| drawn.draw(progress));
+    let Gathered { mut rows, shadowed, trouble } =
+        sessions::gather(&found, &start, &mut |progress| drawn.draw(progress));
     drop(drawn);
     if rows.is_empty() {
-        nothing(&found)?;
+        nothing(&found.places)?;
     }
     rows.sort_by(|a, b| b.last_event_at.cmp(&a.last_event_at).then_with(|| a.run.cmp(&b.run)));
     let name = |path: &Path| Text::new(&path.to_string_lossy());
@@ -58,6 +61,7 @@ pub fn run(setup: &Setup, args: &BacktestArgs, out: &mut dyn Write) -> Result<()
         against: args.against.as_deref().map(name),
         summary: Summary::of(&rows),
         shadowed,
+        trouble,
         sessions: rows,
     };
     if args.json {
@@ -69,9 +73,9 @@ pub fn run(setup: &Setup, args: &BacktestArgs, out: &mut dyn Write) -> Result<()
 }
 
 /// No session: where was looked, and what to do.
-fn nothing(found: &Sessions) -> Result<()> {
+fn nothing(places: &[Place]) -> Result<()> {
     let mut text = String::from("no session was found. Looked here:\n");
-    for place in &found.places {
+    for place in places {
         let why = match (&place.trouble, place.exists, place.found) {
             (Some(why), ..) => why.to_string(),
             (None, false, _) => "does not exist".into(),
@@ -110,6 +114,15 @@ impl Sink for Pair<'_> {
         self.one.take(msg);
     }
 
+    fn take_at(&mut self, msg: Msg, now: Stamp) {
+        if let Some(other) = &mut self.other
+            && let Some(copy) = copy(&msg)
+        {
+            other.take_at(copy, now);
+        }
+        self.one.take_at(msg, now);
+    }
+
     fn finish(self) -> Vec<Session> {
         let mut sessions = self.one.finish();
         let others = self.other.map(Judge::finish).unwrap_or_default();
@@ -139,5 +152,9 @@ impl OfRun for Session {
 
     fn form(&self) -> Form {
         self.form
+    }
+
+    fn weight(&self) -> u64 {
+        self.total.tokens
     }
 }

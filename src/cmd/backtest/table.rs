@@ -19,7 +19,10 @@ pub fn print(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
     writeln!(out)?;
     sums(outcome, out)?;
     if outcome.shadowed > 0 {
-        writeln!(out, "{} live streams beside a transcript were not counted again", outcome.shadowed)?;
+        writeln!(out, "{} live streams and recordings beside a transcript were not counted again", outcome.shadowed)?;
+    }
+    for what in &outcome.trouble {
+        writeln!(out, "not (wholly) read: {what}")?;
     }
     let grants: u64 = outcome.sessions.iter().map(|session| session.grants_left_out).sum();
     if grants > 0 {

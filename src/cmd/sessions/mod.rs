@@ -1,6 +1,8 @@
 //! Session after session, for the commands that hold each against something: files that turn out to be of one run are
 //! read again together, a run's live stream doesn't count beside its transcript.
 
+mod recordings;
+
 use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -17,8 +19,8 @@ use crate::control::audit;
 use crate::control::meter::ledger;
 use crate::domain::event::RunId;
 use crate::domain::text::Text;
-use crate::engine::{Fact, Progress};
-use crate::sources::{Sessions, Sink};
+use crate::engine::{Fact, Place, Progress};
+use crate::sources::{Plan, Sessions, Sink};
 use crate::store::{self, marks};
 
 /// How often progress is drawn.
@@ -28,6 +30,27 @@ const EVERY: Duration = Duration::from_millis(200);
 pub trait OfRun {
     fn id(&self) -> &RunId;
     fn form(&self) -> Form;
+    /// The more, the more of the run is in it.
+    fn weight(&self) -> u64;
+}
+
+/// What there is to be read.
+pub struct Found {
+    sessions: Sessions,
+    recordings: Vec<PathBuf>,
+    /// Where was looked.
+    pub places: Vec<Place>,
+}
+
+impl Found {
+    /// `paths`: what a person named, as in the plan.
+    pub fn of(plan: &Plan, paths: &[PathBuf]) -> Self {
+        let mut sessions = Sessions::find(plan);
+        let recordings = recordings::find(paths, Dirs::find().as_ref());
+        sessions.set_aside(&recordings);
+        let places = std::mem::take(&mut sessions.places);
+        Self { sessions, recordings, places }
+    }
 }
 
 /// What was read.
@@ -35,12 +58,37 @@ pub trait OfRun {
 pub struct Gathered<R> {
     /// One for each run.
     pub rows: Vec<R>,
-    /// Live streams beside a transcript, which were not counted again.
+    /// Live streams and recordings beside a transcript, which were not counted again.
     pub shadowed: usize,
+    /// What could not be read.
+    pub trouble: Vec<Text>,
 }
 
-/// Reads all, and makes one row of each run.
-pub fn gather<S, R>(sessions: &Sessions, start: &(dyn Fn() -> S + Sync), read: &mut dyn FnMut(Progress)) -> Gathered<R>
+/// Reads all, and makes one row of each run. What a recording holds counts where there is no transcript of the run.
+pub fn gather<S, R>(found: &Found, start: &(dyn Fn() -> S + Sync), read: &mut dyn FnMut(Progress)) -> Gathered<R>
+where
+    S: Sink<Out = Vec<R>>,
+    R: OfRun + Send,
+{
+    let mut gathered = gather_sessions(&found.sessions, start, read);
+    let (outs, trouble) = recordings::read_all(&found.recordings, start);
+    gathered.trouble = trouble;
+    let mut taped: Vec<R> = outs.into_iter().flatten().collect();
+    taped.sort_by(|a, b| a.id().cmp(b.id()).then(b.weight().cmp(&a.weight())));
+    let all = taped.len();
+    taped.dedup_by(|later, kept| later.id() == kept.id());
+    let known: HashSet<RunId> = gathered.rows.iter().map(|row| row.id().clone()).collect();
+    taped.retain(|row| !known.contains(row.id()));
+    gathered.shadowed += all - taped.len();
+    gathered.rows.append(&mut taped);
+    gathered
+}
+
+fn gather_sessions<S, R>(
+    sessions: &Sessions,
+    start: &(dyn Fn() -> S + Sync),
+    read: &mut dyn FnMut(Progress),
+) -> Gathered<R>
 where
     S: Sink<Out = Vec<R>>,
     R: OfRun + Send,
@@ -60,7 +108,7 @@ where
         let first = same.next();
         same.for_each(|other| joined.join(first.unwrap_or(other), other));
     }
-    let mut gathered = Gathered { rows: Vec::new(), shadowed: 0 };
+    let mut gathered = Gathered { rows: Vec::new(), shadowed: 0, trouble: Vec::new() };
     let together = joined.groups();
     let is_joined: HashSet<usize> = together.iter().flatten().copied().collect();
     for (at, rows) in outs.into_iter().enumerate() {
