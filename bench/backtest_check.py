@@ -145,7 +145,9 @@ def check(args, path, check):
         return
     at, low, _ = mine
     # Everything of the event that used it up happened, and more may have happened in the same millisecond.
-    until = sum(amount for t, _, amount in lines if t <= at) if low != verdict["budget_ms"] else low
+    by_charge = low != verdict["budget_ms"]
+    # A millisecond of time may cost more than one of the clock.
+    until = sum(amount for t, _, amount in lines if t <= at) if by_charge else low + (wall_percent - 1) // 100
     check.within("clock after zero, ms", verdict["saved"]["clock_ms"], spent - until, spent - mine[2])
     if counted:
         before = max((n for t, n in counted if t < at), default=0)
