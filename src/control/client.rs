@@ -128,6 +128,11 @@ pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<(Stop, Pe
     }
 }
 
+/// Who listens there, without saying anything to them.
+pub fn server(path: &Path, timeout: Duration) -> Result<Peer, ClientError> {
+    Ok(Peer::of(&connect(path, Some(timeout))?)?)
+}
+
 /// Waits, without a busy loop and without a thread of its own.
 pub(super) fn pause(time: Duration) {
     if let Ok(time) = time.try_into() {

@@ -95,7 +95,13 @@ impl Wait<'_> {
                 Err(error @ (ClientError::Timeout | ClientError::NotThere | ClientError::Gone)) => {
                     return Err(Missed::Silent(error.to_string()));
                 }
-                Err(error) => return Err(Missed::Told(error.into())),
+                Err(error) => {
+                    // A no is believed from the supervisor alone, too.
+                    if let Ok(server) = client::server(self.path, PATIENCE) {
+                        self.believe(&server)?;
+                    }
+                    return Err(Missed::Told(error.into()));
+                }
             }
         }
     }
