@@ -105,7 +105,7 @@ impl Place {
         }
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(DeskError::Io { what: "remove", path: self.path.clone(), error });
+                Err(DeskError::Io { what: "remove", path: self.path.clone(), error })
             }
             _ => self.listen(),
         }

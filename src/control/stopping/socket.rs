@@ -49,7 +49,7 @@ pub fn over_socket(
     // Who looks on comes first, so that the last word can't be missed; if nobody may, the stop goes out all the same.
     wait.watching = Client::connect(path, Role::Watch, WATCH_PATIENCE).and_then(|mut c| c.subscribe().map(|_| c)).ok();
     match wait.press() {
-        Ok(stop) => wait.to_the_end(stop, on_change),
+        Ok(stop) => wait.until_over(stop, on_change),
         Err(Missed::Told(error)) => Err(error),
         Err(Missed::Silent(why)) => wait.by_force(why, on_change),
     }
@@ -134,7 +134,7 @@ impl Wait<'_> {
         stat.is_some_and(|stat| matches!(stat.state, 'T' | 't'))
     }
 
-    fn to_the_end(mut self, mut stop: Stop, on_change: &mut dyn FnMut(&Stop)) -> Result<Stop, StopError> {
+    fn until_over(mut self, mut stop: Stop, on_change: &mut dyn FnMut(&Stop)) -> Result<Stop, StopError> {
         on_change(&stop);
         let until = clock::elapsed() + longest(&self.request.times);
         while !is_over(&stop, self.request.mode) {
