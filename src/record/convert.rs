@@ -19,7 +19,7 @@ use super::format::{
 use super::tape::{Beat, Side, TapeError, TapeMsg};
 use crate::adapters::{Form, Format};
 use crate::control::audit;
-use crate::domain::event::{Agent, RunId};
+use crate::domain::event::{Agent, Event, RunId};
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::SourceState;
@@ -73,6 +73,12 @@ pub fn write(beat: &Beat, out: &mut Vec<u8>) -> usize {
         },
     }
     1
+}
+
+/// One event alone, as it stands in its line.
+pub fn write_event(event: &Event, offset: u64, out: &mut Vec<u8>) {
+    // A struct of strings and numbers: it can't fail.
+    let _ = serde_json::to_writer(out, &event::record(event, 0, offset));
 }
 
 /// The line of a header.
