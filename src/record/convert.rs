@@ -14,12 +14,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::format::{
-    Dropped, EventRec, FactLine, FormRec, FormatRec, Head, Header, Lines, Opened, StateLine, StateRec, VERSION, Version,
+    Dropped, EventRec, FactLine, FormRec, FormatRec, Head, Header, Lines, Opened, RunSum, StateLine, StateRec, VERSION,
+    Version,
 };
 use super::tape::{Beat, Side, TapeError, TapeMsg};
 use crate::adapters::{Form, Format};
 use crate::control::audit;
 use crate::domain::event::{Agent, Event, RunId};
+use crate::domain::rules::Rules;
+use crate::domain::run::Run;
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::SourceState;
@@ -171,6 +174,21 @@ fn body<T: DeserializeOwned>(line: &[u8]) -> Result<T, Unread> {
         true => Unread::Unknown,
         false => Unread::Damaged,
     })
+}
+
+impl RunSum {
+    /// What the run's own clock says at `now`.
+    pub fn of(run: &Run, now: Stamp, rules: &Rules) -> Self {
+        Self {
+            run: Text::new(&run.id.to_string()),
+            granted: run.clock.granted.0,
+            spent: run.spent(now, rules).0,
+            tokens: run.tokens.usage().total(),
+            usd: run.tokens.cost().usd.0,
+            tools: run.counts.tool_calls,
+            events: run.counts.events,
+        }
+    }
 }
 
 /// `claude:0f3a…` as a run.

@@ -37,7 +37,7 @@ impl Already {
             TapeMsg::Opened { source, name, .. } => {
                 self.known.insert(name.clone(), *source);
                 self.names.insert(*source, name.clone());
-                self.next = self.next.max(source.saturating_add(1));
+                self.next = self.next.max(after(*source));
             }
             TapeMsg::Events { source, events } => {
                 let name = self.names.get(source).cloned().unwrap_or_default();
@@ -59,7 +59,7 @@ impl Already {
                     return None;
                 }
                 let number = if self.names.contains_key(&source) { self.next } else { source };
-                self.next = self.next.max(number.saturating_add(1));
+                self.next = self.next.max(after(number));
                 self.now.insert(source, number);
                 self.known.insert(name.clone(), number);
                 self.names.insert(number, name.clone());
@@ -105,4 +105,9 @@ impl Already {
         hasher.write(&self.scratch);
         hasher.finish()
     }
+}
+
+/// The number after a source's; the last one there is is no file's.
+fn after(source: u32) -> u32 {
+    source.checked_add(1).unwrap_or(0)
 }
