@@ -14,6 +14,7 @@ pub mod ls;
 pub mod mark;
 pub mod policy;
 mod read;
+pub mod recordings;
 pub mod run;
 mod sessions;
 pub mod show;
@@ -44,6 +45,8 @@ pub struct Setup {
     pub rules: Arc<Rules>,
     /// What stands on the command line.
     pub flags: config::Flags,
+    /// `redkey run --budget auto`.
+    pub auto: bool,
 }
 
 impl Setup {
@@ -53,7 +56,7 @@ impl Setup {
         let flags = flags(cli);
         let loaded = config::load(&config::Sources::from_process(flags.clone()))?;
         let rules = loaded.rules.clone();
-        Ok(Self { env, loaded, rules, flags })
+        Ok(Self { env, loaded, rules, flags, auto: is_auto(cli) })
     }
 }
 
@@ -103,6 +106,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
         Some(Command::Status { run, json }) => stop::status(run.as_deref(), *json, &mut out)?,
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
         Some(Command::Hook { command }) => hook::run(&cli, command, &mut out)?,
+        Some(Command::Recordings { command }) => recordings::run(&cli, command, &mut out)?,
         Some(Command::Gate { command }) => gate::run(command, &mut out)?,
         Some(Command::Demo { demo }) if demo.agent.is_some() => {
             demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?
@@ -120,7 +124,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                 }
                 Some(Command::Run(args)) => {
                     drop(out);
-                    return Ok(match run::run(&setup, args, is_auto(&cli)) {
+                    return Ok(match run::run(&setup, args, cli.no_redact) {
                         Ok(Ok(code)) => code,
                         Ok(Err(signal)) => end_by(signal),
                         Err(error) => {

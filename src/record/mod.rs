@@ -5,6 +5,8 @@
 //! - [`convert`] — from the one to the other and back. Pure.
 //! - [`read`] — a file as a tape, from its beginning or from a place in it.
 //! - [`pack`] — recordings that have ended, compressed and still seekable.
+//! - [`redact`] — secrets, and what stands for them. Pure.
+//! - [`write`] — a file that grows with the run.
 //! - [`store`] — the directory of recordings.
 //!
 //! A tape read from a recording and given to [`crate::engine::Model::apply`] makes the same model again, to the
@@ -14,7 +16,9 @@ pub mod convert;
 pub mod format;
 pub mod pack;
 pub mod read;
+pub mod redact;
 pub mod store;
 pub mod tape;
+pub mod write;
 
 pub use tape::{Beat, Lost, Side, Tape, TapeError, TapeMsg};

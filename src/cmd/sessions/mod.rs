@@ -6,7 +6,7 @@ mod recordings;
 use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -203,7 +203,8 @@ pub fn policy(name: &Path, setup: &Setup) -> Result<Loaded> {
 /// Draws how far the reading has come, on a terminal alone; the line is gone at the end.
 pub struct Drawn {
     what: &'static str,
-    last: Option<Instant>,
+    /// When it was drawn last, since the program's start.
+    last: Option<Duration>,
     is_terminal: bool,
 }
 
@@ -213,10 +214,11 @@ impl Drawn {
     }
 
     pub fn draw(&mut self, progress: Progress) {
-        if !self.is_terminal || self.last.is_some_and(|last| last.elapsed() < EVERY) {
+        let now = clock::elapsed();
+        if !self.is_terminal || self.last.is_some_and(|last| now - last < EVERY) {
             return;
         }
-        self.last = Some(Instant::now());
+        self.last = Some(now);
         let Progress { done_files, total_files, done_bytes, total_bytes } = progress;
         let percent = done_bytes * 100 / total_bytes.max(1);
         let mb = |bytes: u64| bytes / 1_000_000;

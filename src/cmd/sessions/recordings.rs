@@ -95,7 +95,7 @@ fn read_one<S: Sink>(path: &Path, mut sink: S) -> (Option<S::Out>, Option<Text>)
         Err(error) => return (None, Some(say(&error.to_string()))),
     };
     let mut trouble = None;
-    while let Some(beat) = tape.next() {
+    for beat in tape.by_ref() {
         match beat {
             Ok(beat) => {
                 let at = beat.at;
