@@ -19,6 +19,7 @@ use crate::control::audit;
 use crate::control::meter::ledger;
 use crate::domain::event::RunId;
 use crate::domain::text::Text;
+use crate::domain::time::Stamp;
 use crate::engine::{Fact, Place, Progress};
 use crate::sources::{Plan, Sessions, Sink};
 use crate::store::{self, marks};
@@ -46,11 +47,20 @@ impl Found {
     /// `paths`: what a person named, as in the plan.
     pub fn of(plan: &Plan, paths: &[PathBuf]) -> Self {
         let mut sessions = Sessions::find(plan);
-        let recordings = recordings::find(paths, Dirs::find().as_ref());
+        let mut recordings = recordings::find(paths, Dirs::find().as_ref());
+        if !plan.all {
+            let cutoff = Stamp(plan.now.0.saturating_sub(plan.active_within.0));
+            recordings.retain(|path| written(path).is_none_or(|at| at >= cutoff));
+        }
         sessions.set_aside(&recordings);
         let places = std::mem::take(&mut sessions.places);
         Self { sessions, recordings, places }
     }
+}
+
+/// When a file was written last.
+fn written(path: &Path) -> Option<Stamp> {
+    std::fs::metadata(path).and_then(|meta| meta.modified()).ok().map(clock::stamp)
 }
 
 /// What was read.
@@ -241,7 +251,7 @@ impl Drop for Drawn {
 }
 
 /// A date and time as people read them, in local time.
-pub fn date(at: Option<crate::domain::time::Stamp>) -> String {
+pub fn date(at: Option<Stamp>) -> String {
     let Some(at) = at else { return String::new() };
     let local = at + clock::utc_offset();
     chrono::DateTime::from_timestamp_millis(local.0).map_or(String::new(), |t| t.format("%Y-%m-%d %H:%M").to_string())
