@@ -18,6 +18,7 @@ use crate::control::dir::RunDir;
 use crate::control::holds::{self, Desks, Hold, Places};
 use crate::control::mapping::scan::Proc;
 use crate::control::meter::ledger;
+use crate::control::peer;
 use crate::control::protocol::Status;
 use crate::control::stopping::{self, Request, StopError, Target};
 use crate::control::words::{Key, Mode, Phase, ProcId, Stop};
@@ -51,7 +52,7 @@ pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Res
     let run_dir = RunDir::open(&dirs)?;
     let log = Audit::open(&audit::path(&dirs));
     if let Some(leader) = &args.leader {
-        return for_screen(setup, args, leader, &log, out);
+        return for_screen(setup, &dirs, args, leader, &log, out);
     }
     let (targets, whys) = targets(setup, args, &run_dir);
     if targets.is_empty() {
@@ -60,6 +61,13 @@ pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Res
         let line = Line { run: &run, result: "unknown", stop: None, why: Some(why) };
         print(&line, args.json, out)?;
         return Ok(code::UNKNOWN);
+    }
+    if let Some(target) = targets.iter().find(|target| matches!(target, Target::Process { .. }))
+        && let Err(why) = peer::may_i(&audit::path(&dirs))
+    {
+        // A socket's owner refuses by itself; here nobody else would.
+        let (run, result) = (target.name(), Err(StopError::Refused(why)));
+        return report_as(&run, &result, args.json, out);
     }
     let mode = mode(args);
     let mut worst = code::VERIFIED;
@@ -108,7 +116,14 @@ fn mode(args: &StopArgs) -> Mode {
 }
 
 /// A screen's press on a run without a socket: this process goes up the ladder, whatever becomes of the screen.
-fn for_screen(setup: &Setup, args: &StopArgs, leader: &str, log: &Audit, out: &mut dyn Write) -> Result<u8> {
+fn for_screen(
+    setup: &Setup,
+    dirs: &Dirs,
+    args: &StopArgs,
+    leader: &str,
+    log: &Audit,
+    out: &mut dyn Write,
+) -> Result<u8> {
     let leader = leader
         .split_once(':')
         .and_then(|(pid, start)| Some(ProcId { pid: pid.parse().ok()?, start: start.parse().ok()? }));
@@ -116,6 +131,10 @@ fn for_screen(setup: &Setup, args: &StopArgs, leader: &str, log: &Audit, out: &m
     else {
         anyhow::bail!("`--leader PID:START` and a whole run id are needed");
     };
+    if let Err(why) = peer::may_i(&audit::path(dirs)) {
+        writeln!(out, "refused: {why}")?;
+        return Ok(code::REFUSED);
+    }
     let target = Target::Process { run, leader };
     let request = Request {
         id: args.id.as_deref().map_or_else(|| stop_id(&target.name(), 0), Text::new),
@@ -243,7 +262,10 @@ fn progress(stop: &Stop, seen: usize) -> usize {
 }
 
 fn report(target: &Target, result: &Result<Stop, StopError>, json: bool, out: &mut dyn Write) -> Result<u8> {
-    let run = target.name();
+    report_as(&target.name(), result, json, out)
+}
+
+fn report_as(run: &Text, result: &Result<Stop, StopError>, json: bool, out: &mut dyn Write) -> Result<u8> {
     let (result, stop, why, code) = match result {
         Ok(stop) => match stop.phase {
             Phase::VerifiedDead => ("verified", Some(stop), None, code::VERIFIED),
@@ -254,7 +276,7 @@ fn report(target: &Target, result: &Result<Stop, StopError>, json: bool, out: &m
         Err(StopError::Unknown(why)) => ("unknown", None, Some(why.clone()), code::UNKNOWN),
         Err(StopError::Broken(why)) => ("failed", None, Some(Text::new(why)), code::FAILED),
     };
-    print(&Line { run: &run, result, stop, why }, json, out)?;
+    print(&Line { run, result, stop, why }, json, out)?;
     Ok(code)
 }
 

@@ -23,7 +23,7 @@ use super::dir::own_uid;
 use super::peer;
 use super::protocol::{
     Ack, Call, Clock, Gate, GateAnswer, GateAsk, GrantCall, Hello, HookAnswer, HookCall, Interrupt, Nothing, PROTO,
-    Role, RpcError, Snapshot, Status, StopCall, Welcome, Why, code,
+    Resume, Role, RpcError, Snapshot, Status, StopCall, Welcome, Why, code,
 };
 use super::wire::{self, Frames, Read};
 use super::words::Stop;
@@ -53,6 +53,7 @@ pub struct Client {
     welcome: Welcome,
     updates: VecDeque<Snapshot>,
     interrupts: VecDeque<Interrupt>,
+    resumes: VecDeque<Resume>,
     ended: bool,
 }
 
@@ -153,6 +154,7 @@ impl Client {
             welcome: super::desk::welcome(""),
             updates: VecDeque::new(),
             interrupts: VecDeque::new(),
+            resumes: VecDeque::new(),
             ended: false,
         };
         client.say(&said)?;
@@ -244,6 +246,11 @@ impl Client {
         self.notice(timeout, |client| client.interrupts.pop_front())
     }
 
+    /// The next word that a held run may go on; otherwise as [`Client::next_interrupt`].
+    pub fn next_resume(&mut self, timeout: Duration) -> Result<Option<Resume>, ClientError> {
+        self.notice(timeout, |client| client.resumes.pop_front())
+    }
+
     fn notice<T>(
         &mut self,
         timeout: Duration,
@@ -295,6 +302,7 @@ impl Client {
         match heard.method.as_ref().map(Text::as_str) {
             Some("update") => keep(&mut self.updates, params),
             Some("interrupt") => keep(&mut self.interrupts, params),
+            Some("resume") => keep(&mut self.resumes, params),
             Some(_) => {}
             // An error without an id is about what was said last.
             None if heard.id == Some(Id::Number(id)) || (heard.id.is_none() && heard.error.is_some()) => {

@@ -91,6 +91,7 @@ impl Supervisor {
             interrupt_id: stop.id.clone(),
             reason: stop.reason.clone(),
             deadline_ms: self.seat.times.cooperative,
+            mode: stop.mode.into(),
         };
         self.seat.desk.notify_all(To::Role(Role::Run), "interrupt", &interrupt);
         if let Some(relay) = &mut self.seat.relay {
