@@ -284,6 +284,13 @@ fn a_call_that_went_past_the_hook_is_told() {
         event(&mut core, now, Body::ToolResult { key: Key(key), failure, text: "done".into() });
         assert_eq!(said(&mut core).contains(&"gate_bypassed".to_owned()), told, "call {key}");
     }
+    // Codex says `Bash` to its hook and `exec_command` in its transcript.
+    hook(&mut core, 2, "PreToolUse", "git push origin codex", NOW + Span::secs(9));
+    let input = Box::new(ToolInput::from_value(&serde_json::json!({ "command": "git push origin codex" })));
+    event(&mut core, NOW + Span::secs(9), Body::ToolCall { key: Key(9), tool: "exec".into(), input });
+    said(&mut core);
+    event(&mut core, NOW + Span::secs(9), Body::ToolResult { key: Key(9), failure: Failure::No, text: "done".into() });
+    assert!(!said(&mut core).contains(&"gate_bypassed".to_owned()));
     let notes = core.metered(NOW).notes;
     assert!(notes[1].as_str().starts_with("GATE BYPASSED: Bash git push origin b1"), "{notes:?}");
 }

@@ -22,7 +22,9 @@ impl Rules {
         let (class, because) = self.tool_class(agent, tool.as_str(), input);
         match class {
             ToolClass::Irreversible if self.policy.gate.irreversible => because.or(Some("irreversible".into())),
-            ToolClass::Execute => match &input.command {
+            // A tool that nobody knows and that is given a command is taken to run it: agents rename their tools.
+            ToolClass::Other if because.is_some() || input.command.is_none() => None,
+            ToolClass::Execute | ToolClass::Other => match &input.command {
                 // Characters are not cut apart, so what was cut may be a little shorter.
                 Some(command) if command.len() + 4 > MAX_COMMAND => Some("too long to be looked through".into()),
                 Some(command) => self.gate_shell(command, cwd),
@@ -93,6 +95,37 @@ mod tests {
             let input = ToolInput::from_command(line);
             let found = rules(more).gate(Agent::Claude, &"Bash".into(), &input, "/work/app");
             assert_eq!(found.as_deref(), held, "{line} under {more}");
+        }
+    }
+
+    #[test]
+    fn a_tool_by_any_other_name_is_held() {
+        let push = ToolInput::from_command("git push");
+        for (agent, tool, held) in [
+            (Agent::Codex, "Bash", true),
+            (Agent::Codex, "exec_command", true),
+            (Agent::Claude, "Bash", true),
+            (Agent::Gemini, "run_shell_command", true),
+            (Agent::Gemini, "run_anything", true),
+            (Agent::Claude, "Read", false),
+            (Agent::Claude, "mcp__x__run", false),
+        ] {
+            assert_eq!(rules("").gate(agent, &tool.into(), &push, "/w").is_some(), held, "{agent:?} {tool}");
+        }
+    }
+
+    /// What the recorded agents call their shell when they ask is what the policy calls it.
+    #[test]
+    fn the_tools_that_hooks_name_are_known() {
+        let rules = Rules::compile(toml::from_str(EMBEDDED).unwrap()).unwrap();
+        for agent in [Agent::Claude, Agent::Codex, Agent::Gemini] {
+            let path = format!("{}/tests/fixtures/{}/hook_inputs.jsonl", env!("CARGO_MANIFEST_DIR"), agent.name());
+            for line in std::fs::read_to_string(path).unwrap().lines() {
+                let call: serde_json::Value = serde_json::from_str(line).unwrap();
+                let Some(tool) = call["tool_name"].as_str() else { continue };
+                let (_, because) = rules.tool_class(agent, tool, &ToolInput::default());
+                assert!(because.is_some(), "{agent:?} {tool}");
+            }
         }
     }
 
