@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,18 +10,22 @@ use rustix::process::{Pid, Signal};
 use super::contain::Cgroup;
 use super::guardian::code;
 use super::launch::number;
+use super::streams::Ends;
 use crate::control::proc::{self, PreExec};
 use crate::domain::text::Text;
 
 /// What starts the agent, with the ends of its streams where they are passed on.
-pub fn command(command: &[OsString], run: &Text, socket: &Path, ends: (Option<OwnedFd>, Option<OwnedFd>)) -> Command {
+pub fn command(command: &[OsString], run: &Text, socket: &Path, ends: Ends) -> Command {
     let mut agent = Command::new(command.first().map_or_else(|| OsStr::new(""), |c| c.as_os_str()));
     agent.args(command.iter().skip(1)).env("REDKEY_RUN", run.as_str()).env("REDKEY_SOCKET", socket);
-    if let Some(input) = ends.0 {
+    if let Some(input) = ends.stdin {
         agent.stdin(input);
     }
-    if let Some(output) = ends.1 {
+    if let Some(output) = ends.stdout {
         agent.stdout(output);
+    }
+    if let Some(errors) = ends.stderr {
+        agent.stderr(errors);
     }
     agent
 }
