@@ -32,12 +32,18 @@ pub fn command(command: &[OsString], run: &Text, socket: &Path, ends: Ends) -> C
 
 /// Starts the agent in the user's process group.
 pub fn start(agent: &mut Command, group: Option<Pid>, cgroup: Option<&Cgroup>) -> io::Result<Pid> {
-    let pre = PreExec {
+    let mut pre = PreExec {
         pgid: group.map(number),
-        cgroup_procs: cgroup.map(|c| c.entrance().try_clone_to_owned()).transpose()?,
+        cgroup_procs: None,
         reset: vec![Signal::INT, Signal::TERM, Signal::QUIT, Signal::TSTP],
         pdeathsig: Some(Signal::KILL),
     };
+    if let Some(cgroup) = cgroup {
+        if let Some(pid) = proc::spawn_into(cgroup.directory(), agent, &pre)? {
+            return Ok(pid);
+        }
+        pre.cgroup_procs = Some(cgroup.entrance().try_clone_to_owned()?);
+    }
     let child = proc::spawn(agent, pre)?;
     Pid::from_raw(child.id() as i32).ok_or_else(|| io::Error::other("the kernel told no process id"))
 }

@@ -124,6 +124,7 @@ impl Guardian {
                         rustix::process::kill_process(own_pid(), Signal::STOP)?;
                     }
                     ToGuardian::Suspended => {}
+                    ToGuardian::MeterHangs => self.end_meter(),
                     ToGuardian::Ended(end) => return Ok(Verdict::Ended(end)),
                 }
             }
@@ -153,6 +154,15 @@ impl Guardian {
         let by_itself = matches!(verdict, Verdict::Ended(end) if end.stop.is_none());
         for helper in std::mem::take(&mut self.helpers) {
             finish::wait_for(helper, (!by_itself).then_some(LAST_WORDS));
+        }
+    }
+
+    /// One that hangs is as good as none; it is our own child, so its number is its own.
+    fn end_meter(&self) {
+        if let Some(meter) =
+            self.meter.and_then(|pid| Pid::from_raw(pid as i32)).filter(|_| self.meter.is_some_and(proc::is_child))
+        {
+            let _ = rustix::process::kill_process(meter, Signal::KILL); // dead by now is as good
         }
     }
 

@@ -21,7 +21,7 @@
 
 mod agent;
 mod asker;
-mod contain;
+pub(in crate::control) mod contain;
 mod finish;
 mod guardian;
 mod launch;
