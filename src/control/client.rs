@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 
 use super::desk::{Id, check_version, socket};
 use super::dir::own_uid;
-use super::peer;
+use super::peer::{self, Peer};
 use super::protocol::{
     Ack, Call, Clock, Gate, GateAnswer, GateAsk, GrantCall, Hello, HookAnswer, HookCall, Interrupt, Nothing, PROTO,
     Resume, Role, RpcError, Snapshot, Status, StopCall, Welcome, Why, code,
@@ -47,6 +47,8 @@ const AGAIN: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
+    /// The process that listens at the other end, as it was before anything was said: it may end with its answer.
+    server: Peer,
     frames: Frames,
     next: i64,
     timeout: Duration,
@@ -112,14 +114,15 @@ fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, ClientE
     }
 }
 
-/// Sends a stop and returns its state as the run answers it. Hello and stop go out in one piece, and if the connection
+/// Sends a stop and returns its state as the run answers it, and who answered: who listens on that socket may be somebody
+/// else than should. Hello and stop go out in one piece, and if the connection
 /// is closed before the answer, both are said again until `timeout` is over: the stop's id makes it the same stop.
-pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<Stop, ClientError> {
+pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<(Stop, Peer), ClientError> {
     let until = clock::elapsed() + timeout;
     loop {
         let left = until.saturating_sub(clock::elapsed());
         let pressed = Client::begin(path, Role::Operator, left, Some(&Call::Stop(call.clone())));
-        match pressed.and_then(|mut client| client.answer(1)) {
+        match pressed.and_then(|mut client| Ok((client.answer(1)?, client.server))) {
             Err(ClientError::Gone | ClientError::Rpc { code: code::LIMIT, .. }) if clock::elapsed() + AGAIN < until => {
                 pause(AGAIN);
             }
@@ -128,7 +131,13 @@ pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<Stop, Cli
     }
 }
 
-fn pause(time: Duration) {
+/// Who listens there, without saying anything to them.
+pub fn server(path: &Path, timeout: Duration) -> Result<Peer, ClientError> {
+    Ok(Peer::of(&connect(path, Some(timeout))?)?)
+}
+
+/// Waits, without a busy loop and without a thread of its own.
+pub(super) fn pause(time: Duration) {
     if let Ok(time) = time.try_into() {
         let _ = rustix::event::poll(&mut [], Some(&time));
     }
@@ -144,10 +153,12 @@ impl Client {
     fn begin(path: &Path, role: Role, timeout: Duration, first: Option<&Call>) -> Result<Self, ClientError> {
         let until = clock::elapsed() + timeout;
         let stream = connect(path, Some(timeout))?;
+        let server = Peer::of(&stream)?;
         let mut said = request(0, &hello(role));
         said.extend(first.map(|call| request(1, call)).unwrap_or_default());
         let mut client = Self {
             stream,
+            server,
             frames: Frames::new(MAX_ANSWER),
             next: if first.is_some() { 2 } else { 1 },
             timeout: until.saturating_sub(clock::elapsed()),

@@ -61,6 +61,8 @@ const UNKNOWN_AFTER: Span = Span(3_000);
 const AGENT_AFTER: Span = Span(30_000);
 /// The number of a source that is no file.
 const IN_MEMORY: u32 = u32::MAX;
+/// The supervisor takes a meter that says nothing for much longer for one that hangs.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// Messages that wait.
 const WAITING: usize = 64;
 
@@ -141,6 +143,8 @@ struct Meter {
     last: Option<Metered>,
     writes: Option<Audit>,
     degraded: bool,
+    /// When it was last said whether the log can be written.
+    said: Instant,
     gone: bool,
 }
 
@@ -176,6 +180,7 @@ impl Meter {
             last: None,
             writes: setup.log.clone(),
             degraded: false,
+            said: tokio_now(),
             gone: false,
             sessions: Sessions::new(setup.env.clone(), setup.root, tx),
         };
@@ -239,7 +244,7 @@ impl Meter {
         let usual = if self.core.is_moving(now) { TICK } else { IDLE };
         let look = self.sessions.next_look().saturating_sub(clock::elapsed());
         let unknown = if self.is_unknown() { TICK } else { IDLE };
-        let pause = [usual, look, unknown].into_iter().fold(IDLE, Duration::min).max(PAUSE);
+        let pause = [usual, look, unknown, SIGN_OF_LIFE].into_iter().fold(IDLE, Duration::min).max(PAUSE);
         // These are points in time: a person sees a second that is late, and an agent uses it.
         let points = [gate, self.core.runs_out_in(now).map(span)].into_iter().flatten();
         points.map(|point| point.max(SHORTEST)).fold(pause, Duration::min)
@@ -364,8 +369,9 @@ impl Meter {
 
     fn tell(&mut self, now: Stamp) {
         let degraded = self.writes.as_ref().is_some_and(Audit::is_degraded);
-        if degraded != self.degraded {
-            self.degraded = degraded;
+        let now_said = tokio_now();
+        if degraded != self.degraded || now_said >= self.said + SIGN_OF_LIFE / 2 {
+            (self.degraded, self.said) = (degraded, now_said);
             self.gone |= self.sender.send(&FromMeter::Degraded(degraded)).is_err();
         }
         let metered = self.core.metered(now);

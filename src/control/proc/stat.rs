@@ -96,6 +96,13 @@ pub fn environ_has(pid: u32, variable: &[u8]) -> bool {
     file(pid, "environ").is_ok_and(|raw| raw.split(|b| *b == 0).any(|entry| entry == variable))
 }
 
+/// The value of a variable as the process was started with it.
+pub fn environ(pid: u32, name: &str) -> Option<String> {
+    let raw = file(pid, "environ").ok()?;
+    let value = |entry: &[u8]| Some(entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?.to_vec());
+    String::from_utf8(raw.split(|b| *b == 0).find_map(value)?).ok()
+}
+
 /// The arguments, the command first. Empty for kernel threads, zombies, and what can't be read.
 pub fn cmdline(pid: u32) -> Vec<OsString> {
     use std::os::unix::ffi::OsStringExt;
@@ -174,4 +181,22 @@ fn file(pid: u32, name: &str) -> io::Result<Vec<u8>> {
     let mut raw = vec![];
     std::fs::File::open(format!("/proc/{pid}/{name}"))?.take(MAX_FILE).read_to_end(&mut raw)?;
     Ok(raw)
+}
+
+/// Does this process run the same program file as this one? Where that can't be read: no.
+pub fn same_program(pid: u32) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let file = |who: &str| std::fs::metadata(format!("/proc/{who}/exe")).ok().map(|found| (found.dev(), found.ino()));
+    file("self").is_some_and(|own| file(&pid.to_string()) == Some(own))
+}
+
+/// The name of this user in the system's list of users; empty if it isn't there.
+pub fn user_name(uid: u32) -> Text {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        (number.parse() == Ok(uid)).then_some(name)
+    });
+    Text::new(name.unwrap_or_default())
 }

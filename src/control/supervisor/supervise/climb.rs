@@ -7,11 +7,9 @@ use rustix::process::Signal;
 use super::{ROUND, Supervisor};
 use crate::clock;
 use crate::control::audit::{AuditSink, Fact};
-use crate::control::desk::To;
 use crate::control::ladder::{Aim, Do, Input, Ladder, Plan};
 use crate::control::proc::{self, Held};
-use crate::control::protocol::{Interrupt, Role};
-use crate::control::supervisor::wire::{End, ToGuardian, ToRelay};
+use crate::control::supervisor::wire::{End, ToGuardian};
 use crate::control::words::{Asker, Grade, Mode, Phase, Rung, Stop, Survivor};
 use crate::domain::text::Text;
 
@@ -23,10 +21,10 @@ impl Supervisor {
     pub(super) fn stop(&mut self, id: Text, mode: Mode, by: Asker, reason: Text, now: Duration) {
         self.drop_interrupt();
         if self.ladder.is_some() {
+            // Who presses again is in the record too, by an id of their own.
+            self.seat.audit.record(Some(&self.seat.run), Fact::StopRequested { id, mode, by, reason });
             if std::mem::take(&mut self.tidying) {
                 // Now somebody asks for it, and waits for its end.
-                let fact = Fact::StopRequested { id, mode, by, reason };
-                self.seat.audit.record(Some(&self.seat.run), fact);
                 self.dirty = true;
                 return self.climb(Input::Press(Mode::Now), now);
             }
@@ -44,12 +42,6 @@ impl Supervisor {
             self.record_stop();
             self.ladder = None;
         }
-    }
-
-    /// Somebody is there who can be asked: the agent itself, or its streams.
-    pub(super) fn can_ask(&self) -> bool {
-        let streams = self.seat.asks_by_relay && self.seat.relay.as_ref().is_some_and(|r| !r.is_gone());
-        streams || self.seat.desk.in_role(Role::Run) > 0
     }
 
     /// In a namespace our child is its first process, which signals pass by; the agent is in its group.
@@ -82,21 +74,6 @@ impl Supervisor {
             }
         }
         self.name_survivors(now);
-    }
-
-    fn ask(&mut self) {
-        let Some(ladder) = &self.ladder else { return };
-        let stop = ladder.state();
-        let interrupt = Interrupt {
-            interrupt_id: stop.id.clone(),
-            reason: stop.reason.clone(),
-            deadline_ms: self.seat.times.cooperative,
-            mode: stop.mode.into(),
-        };
-        self.seat.desk.notify_all(To::Role(Role::Run), "interrupt", &interrupt);
-        if let Some(relay) = &mut self.seat.relay {
-            relay.send(&ToRelay::Interrupt);
-        }
     }
 
     /// Sends a rung's signal to whom it is meant for, each held so that no other process can be hit.
@@ -158,6 +135,7 @@ impl Supervisor {
     }
 
     fn name_survivors(&mut self, now: Duration) {
+        self.name_unheard(now);
         let failed = |l: &Ladder| l.state().phase == Phase::Failed && l.state().mode != Mode::Interrupt;
         if let Some(ladder) = self.ladder.as_mut().filter(|l| failed(l))
             && !self.final_told
