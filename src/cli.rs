@@ -132,10 +132,10 @@ pub enum Command {
         command: PolicyCommand,
     },
     /// Give a run more time
+    #[command(allow_missing_positional = true)]
     Grant {
-        /// A run's id (or the beginning of it), or the name of its socket
-        #[arg(value_name = "RUN")]
-        run: String,
+        #[command(flatten)]
+        which: WhichArgs,
         /// How much: 10m, 1h30m
         #[arg(value_name = "TIME")]
         amount: String,
@@ -143,7 +143,17 @@ pub enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
+    /// Let a held run go on
+    Release {
+        #[command(flatten)]
+        which: WhichArgs,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
     /// Move time from one run to another: what is left of it, and no more
+    ///
+    /// Each is named by its id (or the beginning of it), the name of its socket, or a label that only one run has.
     Transfer {
         #[arg(value_name = "FROM")]
         from: String,
@@ -223,6 +233,17 @@ pub struct RunArgs {
     /// The agent and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub agent: Vec<std::ffi::OsString>,
+}
+
+/// The run that is meant.
+#[derive(Debug, Args)]
+pub struct WhichArgs {
+    /// A run's id (or the beginning of it), the name of its socket, or a label that only one run has
+    #[arg(value_name = "RUN", required_unless_present = "of_label")]
+    pub run: Option<String>,
+    /// The one run of this label
+    #[arg(long = "label", value_name = "LABEL", conflicts_with = "run")]
+    pub of_label: Option<String>,
 }
 
 /// Exit codes: 0 verified, nothing is left; 3 refused; 4 no such run, or no key to it; 5 something is left; 6 the agent
@@ -345,7 +366,12 @@ pub enum HookCommand {
         yes: bool,
     },
     /// Say where it is installed, and what it runs
-    Status { agent: Option<Hooked> },
+    Status {
+        agent: Option<Hooked>,
+        /// One JSON array
+        #[arg(long)]
+        json: bool,
+    },
     /// What the agent runs before each call; reads the call from standard input
     #[command(hide = true)]
     Run {

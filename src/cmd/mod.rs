@@ -122,7 +122,10 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                     drop(out);
                     return demo::run(&cli, &setup, demo);
                 }
-                Some(Command::Grant { run, amount, reason }) => grant::grant(&setup, run, amount, reason, &mut out)?,
+                Some(Command::Grant { which, amount, reason }) => {
+                    grant::grant(&setup, which, amount, reason, &mut out)?
+                }
+                Some(Command::Release { which, reason }) => grant::release(&setup, which, reason, &mut out)?,
                 Some(Command::Transfer { from, to, amount, reason }) => {
                     grant::transfer(&setup, from, to, amount, reason, &mut out)?
                 }

@@ -23,7 +23,7 @@ use super::dir::own_uid;
 use super::peer::{self, Peer};
 use super::protocol::{
     Ack, Call, Clock, Gate, GateAnswer, GateAsk, GrantCall, Hello, HookAnswer, HookCall, Interrupt, Nothing, PROTO,
-    Role, RpcError, Snapshot, Status, StopCall, Welcome, Why, code,
+    Resume, Role, RpcError, Snapshot, Status, StopCall, Welcome, Why, code,
 };
 use super::wire::{self, Frames, Read};
 use super::words::Stop;
@@ -55,6 +55,7 @@ pub struct Client {
     welcome: Welcome,
     updates: VecDeque<Snapshot>,
     interrupts: VecDeque<Interrupt>,
+    resumes: VecDeque<Resume>,
     ended: bool,
 }
 
@@ -164,6 +165,7 @@ impl Client {
             welcome: super::desk::welcome(""),
             updates: VecDeque::new(),
             interrupts: VecDeque::new(),
+            resumes: VecDeque::new(),
             ended: false,
         };
         client.say(&said)?;
@@ -255,6 +257,11 @@ impl Client {
         self.notice(timeout, |client| client.interrupts.pop_front())
     }
 
+    /// The next word that a held run may go on; otherwise as [`Client::next_interrupt`].
+    pub fn next_resume(&mut self, timeout: Duration) -> Result<Option<Resume>, ClientError> {
+        self.notice(timeout, |client| client.resumes.pop_front())
+    }
+
     fn notice<T>(
         &mut self,
         timeout: Duration,
@@ -306,6 +313,7 @@ impl Client {
         match heard.method.as_ref().map(Text::as_str) {
             Some("update") => keep(&mut self.updates, params),
             Some("interrupt") => keep(&mut self.interrupts, params),
+            Some("resume") => keep(&mut self.resumes, params),
             Some(_) => {}
             // An error without an id is about what was said last.
             None if heard.id == Some(Id::Number(id)) || (heard.id.is_none() && heard.error.is_some()) => {

@@ -50,6 +50,8 @@ use crate::sources::Env;
 
 /// Numbers go out at most so often.
 const PAUSE: Duration = Duration::from_millis(100);
+/// And it is looked at what comes at a known time no sooner than after this, so that rounding makes no busy loop.
+const SHORTEST: Duration = Duration::from_millis(5);
 /// The clock is looked at so often while it runs.
 const TICK: Duration = Duration::from_millis(250);
 /// And so often while it stands.
@@ -186,6 +188,7 @@ impl Meter {
             Some((agent, id, transcript)) => {
                 let id = RunId::new(*agent, id.as_str());
                 meter.attach(id.clone());
+                meter.core.fall_behind(setup.started);
                 meter.sessions.know(id, transcript.clone());
             }
             None => {
@@ -241,12 +244,10 @@ impl Meter {
         let usual = if self.core.is_moving(now) { TICK } else { IDLE };
         let look = self.sessions.next_look().saturating_sub(clock::elapsed());
         let unknown = if self.is_unknown() { TICK } else { IDLE };
-        [Some(usual), Some(look), Some(unknown), gate, Some(SIGN_OF_LIFE)]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(IDLE)
-            .max(PAUSE)
+        let pause = [usual, look, unknown, SIGN_OF_LIFE].into_iter().fold(IDLE, Duration::min).max(PAUSE);
+        // These are points in time: a person sees a second that is late, and an agent uses it.
+        let points = [gate, self.core.runs_out_in(now).map(span)].into_iter().flatten();
+        points.map(|point| point.max(SHORTEST)).fold(pause, Duration::min)
     }
 
     fn take(&mut self, message: Inbox) {
@@ -265,6 +266,7 @@ impl Meter {
             Inbox::Told(message) => self.core.told(message, now),
             Inbox::Over => self.gone = true,
             Inbox::Read { reader, own, msgs } => {
+                self.sessions.note(reader, &msgs);
                 for msg in msgs {
                     if let (Msg::Events { events, .. }, true) = (&msg, own) {
                         events.iter().for_each(|(event, _)| self.attach(event.run.clone()));
@@ -273,7 +275,14 @@ impl Meter {
                         self.core.read(msg, now);
                     }
                 }
+                self.caught_up(now);
             }
+        }
+    }
+
+    fn caught_up(&mut self, now: Stamp) {
+        if self.sessions.is_read() {
+            self.core.caught_up(now);
         }
     }
 
@@ -302,6 +311,10 @@ impl Meter {
             }
             self.attach(id);
         }
+        if !self.sessions.is_read() {
+            self.core.fall_behind(now);
+        }
+        self.caught_up(now);
     }
 
     fn attach(&mut self, id: RunId) {

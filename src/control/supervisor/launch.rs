@@ -186,6 +186,7 @@ fn begin(
     step_aside(user_group);
     proc::raise_open_files();
     desk.keep_out(&[std::process::id()]);
+    desk.keep_out_runs(&launch.audit_log);
     let started = started(&launch, &run, number(guardian_pid), proc::id(number(leader)), grade);
     let status = status_of(&started, known, grade_why);
     audit.record(Some(&run), Fact::RunStarted(Box::new(started)));

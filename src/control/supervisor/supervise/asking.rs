@@ -33,6 +33,7 @@ impl Supervisor {
             interrupt_id: stop.id.clone(),
             reason: stop.reason.clone(),
             deadline_ms: self.seat.times.cooperative,
+            mode: stop.mode.into(),
         };
         self.spent = Text::default();
         self.seat.desk.notify_all(To::Role(Role::Run), "interrupt", &interrupt);
