@@ -31,6 +31,8 @@ use crate::control::meter::attend::Told;
 use crate::domain::event::Agent;
 use crate::domain::rules::Rules;
 use crate::domain::text::Text;
+use crate::record::redact::Redactor;
+use crate::record::store::{Recording, Store};
 use crate::sources::Env;
 
 /// What every command starts from: the environment and the policy in force.
@@ -47,6 +49,18 @@ impl Setup {
         let loaded = config::load(&config::Sources::from_process(flags(cli)))?;
         let rules = loaded.rules.clone();
         Ok(Self { env, loaded, rules })
+    }
+
+    /// Where and how things are recorded. `no_redact`: secrets stay in.
+    pub fn recording(&self, dirs: &config::Dirs, no_redact: bool) -> Result<Recording> {
+        let policy = &self.rules.policy.record;
+        Ok(Recording {
+            store: Store::of(dirs),
+            policy: Arc::new(self.loaded.recorded()),
+            redactor: if no_redact { Redactor::default() } else { Redactor::new(&policy.redact)? },
+            keep: policy.keep,
+            keep_mb: policy.keep_mb,
+        })
     }
 }
 
