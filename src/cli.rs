@@ -1,11 +1,15 @@
 //! The command line: types only.
 
+mod recordings;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::control::hook::settings::Hooked;
 use crate::domain::time::Span;
+
+pub use recordings::RecordingsCommand;
 
 /// A clock on every agent's arm, and a key that stops it.
 ///
@@ -18,6 +22,12 @@ pub struct Cli {
     pub budget: BudgetArgs,
     #[command(flatten)]
     pub look: LookArgs,
+    /// Record what the screen watches
+    #[arg(long, global = true)]
+    pub record: bool,
+    /// Leave secrets in what is recorded
+    #[arg(long, global = true)]
+    pub no_redact: bool,
     /// Show every run that is found, not only those active in the last 24 hours
     #[arg(long, global = true)]
     pub all: bool,
@@ -205,6 +215,11 @@ pub enum Command {
     Gate {
         #[command(subcommand)]
         command: GateCommand,
+    },
+    /// List, check, copy and remove recordings of runs
+    Recordings {
+        #[command(subcommand)]
+        command: RecordingsCommand,
     },
     /// Print the JSON Schema of redkey's own events
     Schema,

@@ -10,6 +10,7 @@ pub mod hook;
 pub mod ls;
 pub mod policy;
 mod read;
+pub mod recordings;
 pub mod run;
 pub mod show;
 pub mod stop;
@@ -30,6 +31,8 @@ use crate::control::meter::attend::Told;
 use crate::domain::event::Agent;
 use crate::domain::rules::Rules;
 use crate::domain::text::Text;
+use crate::record::redact::Redactor;
+use crate::record::store::{Recording, Store};
 use crate::sources::Env;
 
 /// What every command starts from: the environment and the policy in force.
@@ -46,6 +49,18 @@ impl Setup {
         let loaded = config::load(&config::Sources::from_process(flags(cli)))?;
         let rules = loaded.rules.clone();
         Ok(Self { env, loaded, rules })
+    }
+
+    /// Where and how things are recorded. `no_redact`: secrets stay in.
+    pub fn recording(&self, dirs: &config::Dirs, no_redact: bool) -> Result<Recording> {
+        let policy = &self.rules.policy.record;
+        Ok(Recording {
+            store: Store::of(dirs),
+            policy: Arc::new(self.loaded.recorded()),
+            redactor: if no_redact { Redactor::default() } else { Redactor::new(&policy.redact)? },
+            keep: policy.keep,
+            keep_mb: policy.keep_mb,
+        })
     }
 }
 
@@ -88,6 +103,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
         Some(Command::Status { run, json }) => stop::status(run.as_deref(), *json, &mut out)?,
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
         Some(Command::Hook { command }) => hook::run(&cli, command, &mut out)?,
+        Some(Command::Recordings { command }) => recordings::run(&cli, command, &mut out)?,
         Some(Command::Gate { command }) => gate::run(command, &mut out)?,
         Some(Command::Demo { demo }) if demo.agent.is_some() => {
             demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?
@@ -105,7 +121,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                 }
                 Some(Command::Run(args)) => {
                     drop(out);
-                    return Ok(match run::run(&setup, args) {
+                    return Ok(match run::run(&setup, args, cli.no_redact) {
                         Ok(Ok(code)) => code,
                         Ok(Err(signal)) => end_by(signal),
                         Err(error) => {
