@@ -10,6 +10,7 @@
 //! - [`config`] — the policy in force, put together from its layers; redkey's directories.
 //! - [`control`] — the key: processes, the ladder, a socket per run, gates, the audit log.
 //! - [`sources`] — where events come from: files that grow, a database, standard input. Read-only.
+//! - [`record`] — what the engine was told of a run, written while it happens and read back.
 //! - [`ui`] — drawing the model; keys become actions.
 //! - [`runtime`] — the one loop: inputs, engine, effects, frame.
 //! - [`demo`] — the small agents of `redkey demo`. Pure.
@@ -46,6 +47,7 @@ pub mod demo;
 pub mod domain;
 pub mod engine;
 pub mod index;
+pub mod record;
 pub mod report;
 pub mod runtime;
 pub mod sources;

@@ -1,0 +1,14 @@
+//! What the engine was told of a run, and when: written while it happens, read back whole.
+//!
+//! - [`format`] — the lines of a recording as they stand in the file, versioned. Pure.
+//! - [`tape`] — the live side: beats, each what the engine was told and the `now` it was told with. Pure.
+//! - [`convert`] — from the one to the other and back. Pure.
+//!
+//! A tape read from a recording and given to [`crate::engine::Model::apply`] makes the same model again, to the
+//! millisecond. Whatever a line is, one that can't be read is skipped and counted, and never hides the others.
+
+pub mod convert;
+pub mod format;
+pub mod tape;
+
+pub use tape::{Beat, Lost, Side, Tape, TapeError, TapeMsg};
