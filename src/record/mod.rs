@@ -3,6 +3,7 @@
 //! - [`format`] — the lines of a recording as they stand in the file, versioned. Pure.
 //! - [`tape`] — the live side: beats, each what the engine was told and the `now` it was told with. Pure.
 //! - [`convert`] — from the one to the other and back. Pure.
+//! - [`transcript`] — any transcript or stream of an agent as a tape.
 //!
 //! A tape read from a recording and given to [`crate::engine::Model::apply`] makes the same model again, to the
 //! millisecond. Whatever a line is, one that can't be read is skipped and counted, and never hides the others.
@@ -10,5 +11,6 @@
 pub mod convert;
 pub mod format;
 pub mod tape;
+pub mod transcript;
 
 pub use tape::{Beat, Lost, Side, Tape, TapeError, TapeMsg};

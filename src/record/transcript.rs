@@ -5,17 +5,19 @@
 
 use std::collections::VecDeque;
 
-use super::tape::{Beat, TapeError, TapeMsg};
-use crate::domain::event::Event;
+use super::format::Header;
+use super::tape::{Beat, Tape, TapeError, TapeMsg};
+use crate::domain::event::{Body, Event};
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
-use crate::engine::Msg;
+use crate::engine::{Msg, SourceState};
 use crate::replay::Track;
 use crate::sources::{Plan, Script};
 
 /// The files of one run.
 pub struct Transcript {
     script: Script,
+    header: Header,
     ready: VecDeque<Beat>,
     /// Messages from before the first time that is told.
     early: Vec<TapeMsg>,
@@ -32,13 +34,17 @@ impl Transcript {
     pub fn all(plan: &Plan) -> Result<Vec<Self>, TapeError> {
         let (scripts, pipes) = Script::all(plan);
         match pipes.first() {
-            Some(pipe) => Err(TapeError(Text::new(&format!("{pipe} can't be read twice; write it to a file first")))),
+            Some(pipe) => {
+                let why = format!("{pipe} can be read only once\nhint: write it to a file first");
+                Err(TapeError::Read(Text::new(&why)))
+            }
             None => Ok(scripts.into_iter().map(Self::of).collect()),
         }
     }
 
     fn of(script: Script) -> Self {
-        Self { script, ready: VecDeque::new(), early: Vec::new(), newest: None, read: 0, done: false }
+        let header = Header { from: Text::new("transcript"), ..Header::default() };
+        Self { script, header, ready: VecDeque::new(), early: Vec::new(), newest: None, read: 0, done: false }
     }
 
     /// Reads on until something is ready, or everything was read.
@@ -47,10 +53,6 @@ impl Transcript {
             let mut messages = Vec::new();
             self.done = !self.script.step(&mut |msg| messages.push(msg));
             messages.into_iter().for_each(|msg| self.take(msg));
-            if self.done {
-                // Nothing told a time: all of it is one moment.
-                self.release(Stamp(0));
-            }
         }
     }
 
@@ -63,30 +65,69 @@ impl Transcript {
                 if let Msg::Lines { bytes, .. } = &msg {
                     self.read += bytes;
                 }
-                self.tell(TapeMsg::of(msg));
+                let at = self.newest.unwrap_or_default();
+                if let Some(beat) = Beat::of(&msg, at) {
+                    self.tell(beat.msg);
+                }
             }
         }
     }
 
     fn event(&mut self, source: u32, event: (Event, u64)) {
+        self.learn(&event.0);
         if let Some(at) = event.0.at {
-            self.release(at);
+            self.ready.extend(self.early.drain(..).map(|msg| Beat { at, msg }));
             self.newest = self.newest.max(Some(at));
         }
-        self.tell(Some(TapeMsg::Events { source, events: vec![event] }));
+        self.tell(TapeMsg::Events { source, events: vec![event] });
     }
 
-    fn tell(&mut self, msg: Option<TapeMsg>) {
-        match (msg, self.newest) {
-            (None, _) => {}
-            (Some(msg), None) => self.early.push(msg),
-            (Some(msg), Some(at)) => self.ready.push_back(Beat { at, msg }),
+    fn tell(&mut self, msg: TapeMsg) {
+        match self.newest {
+            None => self.early.push(msg),
+            Some(at) => self.ready.push_back(Beat { at, msg }),
         }
     }
 
-    /// Passes on what was held until a time was told.
-    fn release(&mut self, at: Stamp) {
-        self.ready.extend(self.early.drain(..).map(|msg| Beat { at, msg }));
+    /// What the header says is what its events say first.
+    fn learn(&mut self, event: &Event) {
+        let header = &mut self.header;
+        if header.agent.is_none() {
+            header.agent = Some(event.run.agent);
+            header.run = Text::new(&event.run.to_string());
+        }
+        if let Some(at) = event.at.filter(|_| header.started == Stamp::default()) {
+            header.started = at;
+        }
+        if let Body::Info(info) = &event.body {
+            let fill = |slot: &mut super::format::Words, new: &Option<Text>| {
+                if slot.0.is_empty() {
+                    *slot = new.clone().unwrap_or_default().into();
+                }
+            };
+            fill(&mut header.cwd, &info.cwd);
+            fill(&mut header.label, &info.label);
+        }
+    }
+
+    /// Why nothing at all came of it.
+    fn nothing(&self) -> TapeError {
+        let name = self.early.iter().find_map(|msg| match msg {
+            TapeMsg::Opened { name, .. } => Some(name.as_str()),
+            _ => None,
+        });
+        let why = self.early.iter().find_map(|msg| match msg {
+            TapeMsg::State { state: SourceState::Failed(why), .. } => Some(why.as_str()),
+            TapeMsg::State { state: SourceState::Unknown, .. } => {
+                Some("no line of it is in a format that redkey knows")
+            }
+            _ => None,
+        });
+        let why = why.unwrap_or("it holds no events of a run yet");
+        TapeError::Read(match name {
+            Some(name) if !why.starts_with(name) => Text::new(&format!("{name}: {why}")),
+            _ => Text::new(why),
+        })
     }
 }
 
@@ -95,20 +136,36 @@ impl Iterator for Transcript {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.fill();
+        if self.ready.is_empty() && !self.early.is_empty() {
+            let nothing = self.nothing();
+            self.early.clear();
+            return Some(Err(nothing));
+        }
         self.ready.pop_front().map(Ok)
+    }
+}
+
+/// The header is filled as the first events are read.
+impl Tape for Transcript {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn position(&self) -> (u64, u64) {
+        let of = self.script.bytes();
+        (if self.done { of } else { self.read.min(of) }, of)
     }
 }
 
 impl Track for Transcript {
     fn fork(&self) -> Option<Box<dyn Track>> {
         let script = self.script.fork()?;
-        let (ready, early) = (self.ready.clone(), self.early.clone());
+        let (header, ready, early) = (self.header.clone(), self.ready.clone(), self.early.clone());
         let Self { newest, read, done, .. } = *self;
-        Some(Box::new(Self { script, ready, early, newest, read, done }))
+        Some(Box::new(Self { script, header, ready, early, newest, read, done }))
     }
 
     fn progress(&self) -> (u64, u64) {
-        let of = self.script.bytes();
-        (if self.done { of } else { self.read.min(of) }, of)
+        self.position()
     }
 }

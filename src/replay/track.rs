@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::domain::event::Event;
-use crate::domain::text::Text;
 use crate::domain::time::Stamp;
-use crate::engine::{Msg, SourceState};
-use crate::record::tape::{Beat, TapeError, TapeMsg};
+use crate::engine::Msg;
+use crate::record::tape::{Beat, Side, TapeError, TapeMsg};
 
 /// Beats in order of time.
 pub trait Track: Iterator<Item = Result<Beat, TapeError>> + Send {
@@ -33,12 +32,25 @@ pub enum What {
 impl Step {
     /// What the engine is told. Events that came together were told together; told one by one at the same time they
     /// come to the same.
-    pub fn msg(&self) -> Msg {
+    ///
+    /// `None`: it isn't for the engine.
+    pub fn msg(&self) -> Option<Msg> {
         match &self.what {
             What::Event { source, offset, event } => {
-                Msg::Events { source: *source, events: vec![((**event).clone(), *offset)] }
+                Some(Msg::Events { source: *source, events: vec![((**event).clone(), *offset)] })
             }
-            What::Other(msg) => (**msg).clone().into_msg(),
+            What::Other(msg) => Beat { at: self.at, msg: (**msg).clone() }.into_msg(),
+        }
+    }
+
+    /// Does anything happen in it that a person would want to stop at?
+    pub fn is_notable(&self) -> bool {
+        match &self.what {
+            What::Event { .. } => true,
+            What::Other(msg) => !matches!(
+                **msg,
+                TapeMsg::Tick | TapeMsg::Lines { .. } | TapeMsg::Opened { .. } | TapeMsg::State { .. } | TapeMsg::Side(Side::Sum(_))
+            ),
         }
     }
 
@@ -170,7 +182,7 @@ impl Lane {
             TapeMsg::Lines { source, read, bytes, skipped } => {
                 TapeMsg::Lines { source: self.number(source), read, bytes, skipped }
             }
-            TapeMsg::Control(fact) => TapeMsg::Control(fact),
+            other => other,
         }
     }
 }
@@ -233,14 +245,5 @@ impl Track for InMemory {
 
     fn progress(&self) -> (u64, u64) {
         (self.next as u64, self.beats.len() as u64)
-    }
-}
-
-/// Why nothing can be read of a source, if so.
-pub fn trouble(state: &SourceState) -> Option<Text> {
-    match state {
-        SourceState::Failed(why) => Some(why.clone()),
-        SourceState::Unknown => Some(Text::new("no line of it is in a format that redkey knows")),
-        _ => None,
     }
 }
