@@ -4,13 +4,21 @@
 //! - [`tape`] — the live side: beats, each what the engine was told and the `now` it was told with. Pure.
 //! - [`convert`] — from the one to the other and back. Pure.
 //! - [`transcript`] — any transcript or stream of an agent as a tape.
+//! - [`read`] — a file as a tape, from its beginning or from a place in it.
+//! - [`pack`] — recordings that have ended, compressed and still seekable.
+//! - [`store`] — the directory of recordings.
+//! - [`track`] — a recording as something to replay.
 //!
 //! A tape read from a recording and given to [`crate::engine::Model::apply`] makes the same model again, to the
 //! millisecond. Whatever a line is, one that can't be read is skipped and counted, and never hides the others.
 
 pub mod convert;
 pub mod format;
+pub mod pack;
+pub mod read;
+pub mod store;
 pub mod tape;
+pub mod track;
 pub mod transcript;
 
 pub use tape::{Beat, Lost, Side, Tape, TapeError, TapeMsg};
