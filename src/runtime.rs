@@ -199,7 +199,7 @@ impl Runtime {
                 Action::Send(msg) => {
                     self.apply(msg, now);
                 }
-                Action::Redraw => {}
+                Action::Redraw | Action::Replay(_) => {}
             }
         }
         Ok(None)

@@ -80,6 +80,7 @@ fn keys() -> Vec<HelpLine> {
         (Scope::Fleet, "Fleet"),
         (Scope::Run, "Run"),
         (Scope::Gates, "Held actions"),
+        (Scope::Replay, "Replay"),
     ] {
         lines.push(HelpLine::title(title));
         let bindings = KEYS.iter().filter(|b| b.scope == scope);
@@ -245,7 +246,7 @@ fn hints(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, press: Option<&
     let answers = [("Y", "allow".to_owned()), ("N", "deny".to_owned())];
     let answers = answers.into_iter().filter(|_| scope == Scope::Gates && !scene.model.gates().is_empty());
     let hints =
-        keymap::hints(scope).filter(|(_, words)| *words != "back" || !is_fleet || narrows).map(|(key, words)| {
+        keymap::hints(scope, scene.ui.transport.is_some()).filter(|(_, words)| *words != "back" || !is_fleet || narrows).map(|(key, words)| {
             match words {
                 "back" if is_fleet => (key, "list all".to_owned()),
                 "sort" => (key, format!("sort: {}", wish.sort.name())),
