@@ -96,6 +96,10 @@ impl Default for Player {
 }
 
 impl Player {
+    pub fn new(is_playing: bool, speed: Speed, cap: Option<Span>) -> Self {
+        Self { is_playing, speed, cap, ..Self::default() }
+    }
+
     /// Does time move on by itself?
     pub fn moves(&self, reel: &Reel) -> bool {
         self.is_playing && !reel.is_empty()

@@ -205,7 +205,8 @@ impl Track for Together {
         let fork = |lane: &Lane| {
             Some(Lane { track: lane.track.fork()?, head: lane.head.clone(), numbers: lane.numbers.clone() })
         };
-        let lanes: Option<Vec<Lane>> = self.lanes.iter().map(fork).collect();
+        // What has ended has nothing more to tell.
+        let lanes: Option<Vec<Lane>> = self.lanes.iter().filter(|lane| lane.head.is_some()).map(fork).collect();
         Some(Box::new(Self { lanes: lanes?, sources: self.sources }))
     }
 

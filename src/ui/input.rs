@@ -147,8 +147,8 @@ impl Ui {
     }
 
     fn help_key(&mut self, command: Command) -> Vec<Action> {
-        let (width, height) = self.options.size;
-        let most = help::most_scroll(width, height);
+        let Rect { width, height, .. } = self.area();
+        let most = help::most_scroll(width, height, self.transport.is_some());
         let page = height.saturating_sub(2).max(1);
         let at = self.help.unwrap_or(0).min(most);
         self.help = match command {

@@ -287,7 +287,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, ui: &Ui, theme: &Theme, now: S
         transport::draw(&mut canvas, below, transport);
     }
     match (ui.help, ui.view) {
-        (Some(scroll), _) => help::draw(&mut canvas, area, scroll),
+        (Some(scroll), _) => help::draw(&mut canvas, area, scroll, ui.transport.is_some()),
         (None, _) if ui.gates.is_some() => gates::draw(&mut canvas, area, &scene),
         (None, View::Run(number)) if model.run(number).is_some() => run::draw(&mut canvas, area, &scene, number),
         (None, _) => fleet::draw(&mut canvas, area, &scene),
