@@ -1,5 +1,6 @@
 //! `redkey replay`: runs that are over (or go on), seen again as they were.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,7 +126,7 @@ struct State {
     step: u64,
     steps: u64,
     /// How many there have been up to here.
-    marks: Vec<(&'static str, usize)>,
+    marks: BTreeMap<&'static str, usize>,
     gates: usize,
     trouble: Option<Text>,
     runs: Vec<Report>,
@@ -163,7 +164,7 @@ fn state_at(setup: &Setup, steps: Steps, at: Option<Moment>, out: &mut dyn Write
         percent: player::percent(now, start, end),
         step: reel.index(),
         steps: reel.len(),
-        marks: Kind::ALL.map(count).to_vec(),
+        marks: Kind::ALL.map(count).into_iter().collect(),
         gates: model.gates().len(),
         trouble: reel.trouble().cloned(),
         runs: model.runs().map(|run| Report::of(run, now, &model.rules, false)).collect(),

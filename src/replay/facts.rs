@@ -44,14 +44,8 @@ pub struct WithFacts {
 
 impl WithFacts {
     pub fn new(track: Box<dyn Track>, known: Arc<Known>) -> Self {
-        let mut with = Self {
-            track,
-            known,
-            told: HashSet::new(),
-            head: None,
-            first: VecDeque::new(),
-            due: VecDeque::new(),
-        };
+        let mut with =
+            Self { track, known, told: HashSet::new(), head: None, first: VecDeque::new(), due: VecDeque::new() };
         with.advance();
         with
     }

@@ -310,7 +310,14 @@ impl Reel {
                 blocks.map(|block| block.steps.clone().map(Part::Here)).collect::<Option<Vec<_>>>()?
             }
         };
-        Some(Past { run, id: model.run(run)?.id.clone(), until, rules: model.rules.clone(), prices: model.prices.clone(), parts })
+        Some(Past {
+            run,
+            id: model.run(run)?.id.clone(),
+            until,
+            rules: model.rules.clone(),
+            prices: model.prices.clone(),
+            parts,
+        })
     }
 
     /// Blocks, those of them in memory, and those with a model: for tests and for whoever measures.

@@ -7,7 +7,7 @@ use super::index::{Indexer, Read};
 use super::reel::Reel;
 use super::track::{InMemory, Steps, Track};
 use crate::domain::event::{Agent, Body, Event, Failure, Key, ModelCall, Outcome, RunId, RunInfo};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{EMBEDDED, Policy};
 use crate::domain::price::Prices;
 use crate::domain::rules::Rules;
 use crate::domain::text::Text;
@@ -22,7 +22,8 @@ use crate::report::Report;
 pub const START: Stamp = Stamp(1_777_636_800_000);
 
 pub fn model() -> Model {
-    Model::new(Arc::new(Rules::compile(Policy::default()).unwrap()), Arc::new(Prices::embedded()))
+    let policy: Policy = toml::from_str(EMBEDDED).unwrap();
+    Model::new(Arc::new(Rules::compile(policy).unwrap()), Arc::new(Prices::embedded()))
 }
 
 /// Numbers that look random, the same for the same seed.
@@ -101,7 +102,13 @@ fn body(session: &str, dice: &mut Dice) -> Body {
         2..5 => {
             let usage = Usage { input: 1_000 + n, output: 10 * n, ..Usage::ZERO };
             let key = Some(Key::of(&[session, "answer", &dice.below(2_000).to_string()]));
-            Body::ModelCall(ModelCall { key, message: None, model: Some("claude-sonnet-4-5".into()), usage, cost: None })
+            Body::ModelCall(ModelCall {
+                key,
+                message: None,
+                model: Some("claude-sonnet-4-5".into()),
+                usage,
+                cost: None,
+            })
         }
         5..9 => {
             let command = ["cargo test", "git push origin main", "rg tariff", "rm -rf target"][(n % 4) as usize];

@@ -11,6 +11,7 @@ use super::testkit::{START, beats, fill, in_memory, live, model, reel, state};
 use super::track::{Steps, Together};
 use super::{Moment, Track};
 use crate::domain::event::{Agent, Key, RunId};
+use crate::domain::statement::Rule;
 use crate::domain::time::{Span, Stamp};
 use crate::engine::Fact;
 use crate::record::tape::{Beat, TapeMsg};
@@ -114,7 +115,8 @@ fn times_never_fall_and_sources_never_clash() {
     assert_eq!(model.runs().len(), 2);
     assert_ne!(model.sources_of(0), model.sources_of(1));
     let two = model.find(&RunId::new(Agent::Claude, "two")).unwrap();
-    assert!(two.statement.lines().any(|line| line.what.as_str() == "by ada"), "the grant is in its place");
+    let minutes = -two.statement.sum(Rule::Grant).0 / 60_000;
+    assert_eq!(minutes % 3, 1, "the grant of one minute is there, and counted once");
 }
 
 /// Events a second apart, with a silence of an hour after the third.
@@ -192,7 +194,9 @@ fn speeds_step_through_the_table_and_back() {
     player.speed = Speed::Times(3.0);
     player.ask(Ask::Slower, &mut reel, Span::ZERO);
     assert_eq!(player.speed, Speed::Times(2.0));
-    for (text, speed) in [("8", Some(Speed::Times(8.0))), ("0.25x", Some(Speed::Times(0.25))), ("max", Some(Speed::Most))] {
+    for (text, speed) in
+        [("8", Some(Speed::Times(8.0))), ("0.25x", Some(Speed::Times(0.25))), ("max", Some(Speed::Most))]
+    {
         assert_eq!(Speed::parse(text).ok(), speed, "{text}");
     }
     for text in ["", "0", "0.1", "1001", "fast", "-1", "nan"] {
@@ -253,7 +257,10 @@ fn jumps_find_what_happened() {
         assert!(sum >= spent);
         spent = sum;
     }
-    assert_eq!(player.ask(Ask::Charge(-20), &mut reel, Span::ZERO).map(|t| t.to_string()).as_deref(), Some("no charge before here"));
+    assert_eq!(
+        player.ask(Ask::Charge(-20), &mut reel, Span::ZERO).map(|t| t.to_string()).as_deref(),
+        Some("no charge before here")
+    );
     player.ask(Ask::To(Moment::Percent(100.0)), &mut reel, Span::ZERO);
     assert_eq!(reel.index(), reel.len());
 }
@@ -277,19 +284,11 @@ fn the_whole_past_of_a_run_can_be_read_again() {
         assert!(run.statement.forgotten() > 0, "there are lines that the model has forgotten");
         let past = reel.past(0).unwrap().read(|| true).unwrap();
         assert_eq!(past.statement.forgotten(), 0);
-        assert_eq!(past.statement.written(), run.statement.written() - grants(&reel));
+        // Grants stand in no event: the engine adds them when it is given the past. Answers of these tapes are told again
+        // at random, and a quiet run has forgotten the older of them.
+        for rule in Rule::ALL.into_iter().filter(|rule| ![Rule::Grant, Rule::ModelCall].contains(rule)) {
+            assert_eq!(past.statement.sum(rule), run.statement.sum(rule), "{rule:?}");
+        }
         assert!(reel.past(0).unwrap().read(|| false).is_none());
     }
-}
-
-/// Lines that stand in no event: the engine adds them when it is given the past.
-fn grants(reel: &Reel) -> u64 {
-    use crate::domain::statement::Rule;
-    let mut at_end = reel.past(0).unwrap().read(|| true).unwrap();
-    let before = at_end.statement.written();
-    let run = reel.model().unwrap().run(0).unwrap();
-    let sum = run.statement.sum(Rule::Grant);
-    at_end.statement.close();
-    assert_eq!(before, at_end.statement.written());
-    u64::try_from(-sum.0 / Span::mins(3).0).unwrap()
 }

@@ -49,7 +49,11 @@ impl Step {
             What::Event { .. } => true,
             What::Other(msg) => !matches!(
                 **msg,
-                TapeMsg::Tick | TapeMsg::Lines { .. } | TapeMsg::Opened { .. } | TapeMsg::State { .. } | TapeMsg::Side(Side::Sum(_))
+                TapeMsg::Tick
+                    | TapeMsg::Lines { .. }
+                    | TapeMsg::Opened { .. }
+                    | TapeMsg::State { .. }
+                    | TapeMsg::Side(Side::Sum(_))
             ),
         }
     }

@@ -46,8 +46,8 @@ pub use discover::{Listed, list};
 pub use env::Env;
 pub(crate) use group::first_line;
 pub use locate::locate;
-pub use script::{Script, read_text};
 pub(crate) use opencode::sessions as opencode_sessions;
+pub use script::{Script, read_text};
 pub(crate) use tail::project_root;
 pub use watch::{Handle, spawn};
 

@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(parse("q"), Ok(Order::Quit));
         assert_eq!(parse("a"), Err("`allow` acts on a run: write it out".into()));
         assert_eq!(parse("filter  a b "), Ok(Order::Filter("a b".into())));
-        assert_eq!(parse("s"), Err("`s` could be show, sort, stop".into()));
+        assert_eq!(parse("s"), Err("`s` could be show, sort, speed, stop".into()));
         assert_eq!(parse("kill"), Ok(Order::Press(Mode::Now)));
         assert_eq!(parse("kil"), Err("`kill` acts on a run: write it out".into()));
         assert_eq!(parse("stop all"), Ok(Order::StopAll));

@@ -48,7 +48,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scroll: u16, in_replay: bool) {
         lines(canvas, left, &keys, scroll);
         lines(canvas, right, &marks(canvas), scroll);
     } else {
-        let all: Vec<HelpLine> = keys(in_replay).into_iter().chain([HelpLine::title("")]).chain(marks(canvas)).collect();
+        let all: Vec<HelpLine> =
+            keys(in_replay).into_iter().chain([HelpLine::title("")]).chain(marks(canvas)).collect();
         lines(canvas, body, &all, scroll);
     }
 }
@@ -253,14 +254,13 @@ fn hints(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, press: Option<&
     let narrows = !wish.filter.is_empty() || wish.only != Only::All;
     let answers = [("Y", "allow".to_owned()), ("N", "deny".to_owned())];
     let answers = answers.into_iter().filter(|_| scope == Scope::Gates && !scene.model.gates().is_empty());
-    let hints =
-        keymap::hints(scope, scene.ui.transport.is_some()).filter(|(_, words)| *words != "back" || !is_fleet || narrows).map(|(key, words)| {
-            match words {
-                "back" if is_fleet => (key, "list all".to_owned()),
-                "sort" => (key, format!("sort: {}", wish.sort.name())),
-                "states" => (key, format!("states: {}", wish.only.name())),
-                words => (key, words.to_owned()),
-            }
+    let hints = keymap::hints(scope, scene.ui.transport.is_some())
+        .filter(|(_, words)| *words != "back" || !is_fleet || narrows)
+        .map(|(key, words)| match words {
+            "back" if is_fleet => (key, "list all".to_owned()),
+            "sort" => (key, format!("sort: {}", wish.sort.name())),
+            "states" => (key, format!("states: {}", wish.only.name())),
+            words => (key, words.to_owned()),
         });
     let mut hints: Vec<(&str, String)> =
         press.map(|words| ("X", words.to_owned())).into_iter().chain(answers).chain(hints).collect();
