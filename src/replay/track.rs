@@ -198,7 +198,7 @@ impl Iterator for Together {
         let due = self.lanes.iter().enumerate().filter_map(|(at, lane)| Some((lane.due()?, at)));
         let (_, at) = due.min()?;
         let lane = &mut self.lanes[at];
-        let head = std::mem::replace(&mut lane.head, None)?;
+        let head = lane.head.take()?;
         lane.head = lane.track.next();
         Some(head.map(|beat| Beat { at: beat.at, msg: lane.renumber(beat.msg, &mut self.sources) }))
     }
