@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::Write;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -12,14 +12,15 @@ use super::Setup;
 use crate::cli::StopArgs;
 use crate::clock;
 use crate::config::Dirs;
-use crate::control::audit::{self, Audit, Fact};
+use crate::control::audit::{self, Audit, Fact, Started};
 use crate::control::client::{self, ClientError};
 use crate::control::dir::RunDir;
 use crate::control::holds::{self, Desks, Hold, Places};
+use crate::control::lost;
 use crate::control::mapping::scan::Proc;
 use crate::control::meter::ledger;
 use crate::control::protocol::Status;
-use crate::control::stopping::{self, Request, StopError, Target};
+use crate::control::stopping::{self, Record, Request, StopError, Target};
 use crate::control::words::{Key, Mode, Phase, ProcId, Stop};
 use crate::domain::event::Key as Digest;
 use crate::domain::text::Text;
@@ -49,11 +50,12 @@ struct Line<'a> {
 pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Result<u8> {
     let dirs = Dirs::find().context("no home directory is known (HOME is not set)\nhint: set HOME")?;
     let run_dir = RunDir::open(&dirs)?;
-    let log = Audit::open(&audit::path(&dirs));
+    let path = audit::path(&dirs);
+    let log = Audit::open(&path);
     if let Some(leader) = &args.leader {
-        return for_screen(setup, args, leader, &log, out);
+        return for_screen(setup, args, leader, (&path, &log), out);
     }
-    let (targets, whys) = targets(setup, args, &run_dir);
+    let (targets, whys) = targets(setup, args, &run_dir, &path);
     if targets.is_empty() {
         let run = Text::new(args.run.as_deref().or(args.of_label.as_deref()).unwrap_or("any run"));
         let why = whys.into_iter().next().unwrap_or_else(|| ended(&dirs, &run));
@@ -63,40 +65,50 @@ pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Res
     }
     let mode = mode(args);
     let mut worst = code::VERIFIED;
-    let results = std::thread::scope(|scope| {
-        let stopping: Vec<_> = targets
-            .iter()
-            .enumerate()
-            .map(|(i, target)| {
-                let request = Request {
-                    id: stop_id(&target.name(), i),
-                    mode,
-                    by: Text::new("command"),
-                    reason: Text::new(&args.reason),
-                    times: setup.rules.policy.stop.into(),
-                };
-                let log = &log;
-                let tells = !args.json && targets.len() == 1;
-                scope.spawn(move || {
-                    let mut seen = 0;
-                    let result = stopping::stop(target, &request, None, &mut |stop| {
-                        if tells {
-                            seen = progress(stop, seen);
-                        }
-                        record(log, target, stop);
-                    });
-                    (target, result)
-                })
-            })
-            .collect();
-        stopping.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
-    });
-    for result in results {
-        let (target, result) = result.map_err(|_| anyhow::anyhow!("a stop has crashed"))?;
+    let one = |index: usize, target: &Target| {
+        let request = Request {
+            id: stop_id(&target.name(), index),
+            mode,
+            by: Text::new("command"),
+            reason: Text::new(&args.reason),
+            times: setup.rules.policy.stop.into(),
+        };
+        let tells = !args.json && targets.len() == 1;
+        let mut seen = 0;
+        stopping::stop(target, &request, &Record { log: &path, audit: &log }, None, &mut |stop| {
+            if tells {
+                seen = progress(stop, seen);
+            }
+            record(&log, target, stop);
+        })
+    };
+    let results = at_once(&targets, &one);
+    for (target, result) in targets.iter().zip(results) {
+        let result = result.ok_or_else(|| anyhow::anyhow!("the stop of {} has crashed", target.name()))?;
         worst = worst.max(report(target, &result, args.json, out)?);
     }
     log.flush(std::time::Duration::from_millis(500));
     Ok(worst)
+}
+
+type Stopped = Result<Stop, StopError>;
+
+/// Stops each in a thread of its own, the last one here; where there are no threads to be had, one after the other.
+fn at_once(targets: &[Target], stop: &(dyn Fn(usize, &Target) -> Stopped + Sync)) -> Vec<Option<Stopped>> {
+    std::thread::scope(|scope| {
+        let others = targets.len().saturating_sub(1);
+        let begun: Vec<_> = targets[..others]
+            .iter()
+            .enumerate()
+            .map(|(i, target)| std::thread::Builder::new().spawn_scoped(scope, move || stop(i, target)))
+            .collect();
+        let last = targets.last().map(|target| Some(stop(others, target)));
+        let ended = begun.into_iter().enumerate().map(|(i, thread)| match thread {
+            Ok(thread) => thread.join().ok(),
+            Err(_) => Some(stop(i, &targets[i])),
+        });
+        ended.collect::<Vec<_>>().into_iter().chain(last).collect()
+    })
 }
 
 fn mode(args: &StopArgs) -> Mode {
@@ -108,7 +120,13 @@ fn mode(args: &StopArgs) -> Mode {
 }
 
 /// A screen's press on a run without a socket: this process goes up the ladder, whatever becomes of the screen.
-fn for_screen(setup: &Setup, args: &StopArgs, leader: &str, log: &Audit, out: &mut dyn Write) -> Result<u8> {
+fn for_screen(
+    setup: &Setup,
+    args: &StopArgs,
+    leader: &str,
+    (path, log): (&Path, &Audit),
+    out: &mut dyn Write,
+) -> Result<u8> {
     let leader = leader
         .split_once(':')
         .and_then(|(pid, start)| Some(ProcId { pid: pid.parse().ok()?, start: start.parse().ok()? }));
@@ -125,7 +143,8 @@ fn for_screen(setup: &Setup, args: &StopArgs, leader: &str, log: &Audit, out: &m
         times: setup.rules.policy.stop.into(),
     };
     let stdin = std::io::stdin();
-    let result = stopping::stop(&target, &request, Some(stdin.as_fd()), &mut |stop| {
+    let record_of = Record { log: path, audit: log };
+    let result = stopping::stop(&target, &request, &record_of, Some(stdin.as_fd()), &mut |stop| {
         record(log, &target, stop);
         // If the screen has gone, the record still tells.
         let _ = serde_json::to_writer(&mut *out, stop).map(|()| writeln!(out).and_then(|()| out.flush()));
@@ -142,7 +161,7 @@ fn for_screen(setup: &Setup, args: &StopArgs, leader: &str, log: &Audit, out: &m
 }
 
 /// Runs that a stop by these arguments means, and why others can't be stopped.
-fn targets(setup: &Setup, args: &StopArgs, run_dir: &RunDir) -> (Vec<Target>, Vec<Text>) {
+fn targets(setup: &Setup, args: &StopArgs, run_dir: &RunDir, log: &Path) -> (Vec<Target>, Vec<Text>) {
     let socket = |name: &str| {
         let path = run_dir.socket_path(name).ok()?;
         Some(Target::Socket { name: Text::new(name), path })
@@ -164,6 +183,12 @@ fn targets(setup: &Setup, args: &StopArgs, run_dir: &RunDir) -> (Vec<Target>, Ve
         let there = |error: &ClientError| !matches!(error, ClientError::NotThere);
         targets.extend(survey.silent.iter().filter(|(_, e)| there(e)).filter_map(|(name, _)| socket(name)));
     }
+    let answered: Vec<String> = survey.runs.iter().map(|(name, _)| name.clone()).collect();
+    for target in silent_targets(args, run_dir, log, &answered) {
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
     let mut whys = vec![];
     if args.of_label.is_none() && (targets.is_empty() || args.every) {
         let taken: HashSet<&Text> = by_socket.iter().flat_map(|(_, s)| &s.metered.sessions).collect();
@@ -183,6 +208,22 @@ fn targets(setup: &Setup, args: &StopArgs, run_dir: &RunDir) -> (Vec<Target>, Ve
         return (vec![], vec![Text::new(&format!("that may mean several runs: {}", names.join(", ")))]);
     }
     (targets, whys)
+}
+
+/// Recorded runs that gave no answer: they lost their socket or their supervisor, or it hangs.
+fn silent_targets(args: &StopArgs, run_dir: &RunDir, log: &Path, answered: &[String]) -> Vec<Target> {
+    let silent = lost::silent(log, answered).unwrap_or_default(); // no log: nothing is known of such runs
+    let wanted = |started: &Started| match (&args.run, &args.of_label) {
+        (Some(run), _) => started.run.as_str() == run || started.label.as_str() == run,
+        (None, Some(label)) => started.label.as_str() == label,
+        (None, None) => true,
+    };
+    let sockets = run_dir.names();
+    let target = |run: Text| match run_dir.socket_path(run.as_str()) {
+        Ok(path) if sockets.iter().any(|name| name == run.as_str()) => Target::Socket { name: run, path },
+        _ => Target::Lost { name: run },
+    };
+    silent.into_iter().filter(|(run, _)| wanted(&run.started)).map(|(run, _)| target(run.started.run)).collect()
 }
 
 fn means(args: &StopArgs, hold: &Hold) -> bool {
@@ -281,12 +322,14 @@ pub fn status(run: Option<&str>, json: bool, out: &mut dyn Write) -> Result<u8> 
     crate::control::desk::tidy(&run_dir); // sockets of runs that were killed
     let survey = client::survey(&run_dir);
     let runs = run.map_or_else(|| survey.runs.clone(), |wanted| survey.matching(wanted));
+    let answered: Vec<String> = survey.runs.iter().map(|(name, _)| name.clone()).collect();
+    let lost = lost::silent(&audit::path(&dirs), &answered)?;
     if json {
         let statuses: Vec<&Status> = runs.iter().map(|(_, status)| status).collect();
         serde_json::to_writer(&mut *out, &statuses)?;
         writeln!(out)?;
     } else {
-        if runs.is_empty() {
+        if runs.is_empty() && lost.is_empty() {
             writeln!(out, "no run has a key of its own; `redkey run -- COMMAND` starts one that has")?;
         }
         for (name, status) in &runs {
@@ -294,6 +337,13 @@ pub fn status(run: Option<&str>, json: bool, out: &mut dyn Write) -> Result<u8> 
         }
         for (name, error) in &survey.silent {
             writeln!(out, "{name}  no answer: {error}")?;
+        }
+        for (lost, left) in lost.iter().filter(|(lost, _)| run.is_none_or(|wanted| lost.started.run.as_str() == wanted))
+        {
+            let what =
+                if lost.keepers().is_empty() { "its supervisor is gone" } else { "its supervisor doesn't answer" };
+            let Started { run, command, .. } = &lost.started;
+            writeln!(out, "{run}  LOST: {what}, {left} alive  {command}  (`redkey stop {run}` ends it)")?;
         }
     }
     Ok(if run.is_some() && runs.is_empty() { code::UNKNOWN } else { 0 })

@@ -9,7 +9,7 @@ use super::{Setup, needs_terminal, read};
 use crate::cli::{Cli, ColorWhen};
 use crate::clock;
 use crate::config;
-use crate::control::audit::{self, Audit};
+use crate::control::audit;
 use crate::control::dir::RunDir;
 use crate::control::hands::Hands;
 use crate::control::holds::Places;
@@ -64,7 +64,7 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
         let (mut guard, mut screen) = Guard::take(options.mouse)?;
         let dirs = config::Dirs::find();
         let log = dirs.as_ref().map_or_else(PathBuf::new, audit::path);
-        let hands = Hands::new(tx.clone(), Audit::open(&log));
+        let hands = Hands::new(tx.clone(), log.clone());
         let mut holds = None;
         if let Some(dirs) = &dirs {
             ledger::follow(&log, tx.clone())?;

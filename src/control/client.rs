@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 
 use super::desk::{Id, check_version, socket};
 use super::dir::own_uid;
-use super::peer;
+use super::peer::{self, Peer};
 use super::protocol::{
     Ack, Call, Clock, Gate, GateAnswer, GateAsk, GrantCall, Hello, HookAnswer, HookCall, Interrupt, Nothing, PROTO,
     Role, RpcError, Snapshot, Status, StopCall, Welcome, Why, code,
@@ -111,14 +111,15 @@ fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, ClientE
     }
 }
 
-/// Sends a stop and returns its state as the run answers it. Hello and stop go out in one piece, and if the connection
+/// Sends a stop and returns its state as the run answers it, and who answered: who listens on that socket may be somebody
+/// else than should. Hello and stop go out in one piece, and if the connection
 /// is closed before the answer, both are said again until `timeout` is over: the stop's id makes it the same stop.
-pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<Stop, ClientError> {
+pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<(Stop, Peer), ClientError> {
     let until = clock::elapsed() + timeout;
     loop {
         let left = until.saturating_sub(clock::elapsed());
         let pressed = Client::begin(path, Role::Operator, left, Some(&Call::Stop(call.clone())));
-        match pressed.and_then(|mut client| client.answer(1)) {
+        match pressed.and_then(|mut client| Ok((client.answer(1)?, client.server()?))) {
             Err(ClientError::Gone | ClientError::Rpc { code: code::LIMIT, .. }) if clock::elapsed() + AGAIN < until => {
                 pause(AGAIN);
             }
@@ -127,7 +128,13 @@ pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<Stop, Cli
     }
 }
 
-fn pause(time: Duration) {
+/// Who listens there, without saying anything to them.
+pub fn server(path: &Path, timeout: Duration) -> Result<Peer, ClientError> {
+    Ok(Peer::of(&connect(path, Some(timeout))?)?)
+}
+
+/// Waits, without a busy loop and without a thread of its own.
+pub(super) fn pause(time: Duration) {
     if let Ok(time) = time.try_into() {
         let _ = rustix::event::poll(&mut [], Some(&time));
     }
@@ -165,6 +172,11 @@ impl Client {
     /// What the run has answered to hello.
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
+    }
+
+    /// The process that listens at the other end.
+    pub fn server(&self) -> Result<Peer, ClientError> {
+        Ok(Peer::of(&self.stream)?)
     }
 
     /// To poll for reading.

@@ -135,11 +135,20 @@ impl RunDir {
 
     /// Names of the sockets that are there, sorted; nobody need be listening on one.
     pub fn names(&self) -> Vec<String> {
+        self.named(".sock", |kind| kind.is_socket())
+    }
+
+    /// Names of locks, sorted. A run that was killed leaves its lock behind.
+    pub fn locks(&self) -> Vec<String> {
+        self.named(".lock", |kind| kind.is_file())
+    }
+
+    fn named(&self, end: &str, is_kind: impl Fn(&fs::FileType) -> bool) -> Vec<String> {
         let Ok(entries) = fs::read_dir(&self.path) else { return vec![] };
         let mut names: Vec<String> = entries
             .flatten()
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()))
-            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".sock")?.to_owned()))
+            .filter(|entry| entry.file_type().is_ok_and(|kind| is_kind(&kind)))
+            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(end)?.to_owned()))
             .filter(|name| is_name(name))
             .collect();
         names.sort();

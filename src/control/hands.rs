@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 
-use super::audit::{Audit, Fact as Record};
-use super::client::{self, Client, ClientError};
+use super::audit::{Audit, Fact as Recorded};
+use super::client::{Client, ClientError};
 use super::holds::{self, Desks, HoldMsg, Holds, Places};
-use super::protocol::{GateAnswer, GrantCall, Role, StopCall, Why};
-use super::words::{Asker, Key, Mode, ProcId, Stop};
+use super::protocol::{GateAnswer, GrantCall, Role, Why};
+use super::stopping::{self, Record, Request, Target};
+use super::words::{Asker, Key, Mode, ProcId, Stop, Times};
 use crate::domain::event::RunId;
 use crate::domain::text::Text;
 use crate::domain::time::Span;
@@ -31,14 +32,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Hands {
     tx: Sender<Vec<Msg>>,
     audit: Audit,
+    /// Where the audit log is.
+    log: PathBuf,
     /// Stops of processes under way: where a second press goes.
     presses: Arc<Mutex<HashMap<RunId, ChildStdin>>>,
 }
 
 impl Hands {
     /// `tx`: where the screen's messages go.
-    pub fn new(tx: Sender<Vec<Msg>>, audit: Audit) -> Self {
-        Self { tx, audit, presses: Arc::default() }
+    pub fn new(tx: Sender<Vec<Msg>>, log: PathBuf) -> Self {
+        Self { tx, audit: Audit::open(&log), log, presses: Arc::default() }
     }
 
     /// Begins to look for holds, and tells each. It ends when what is returned is dropped.
@@ -97,16 +100,20 @@ impl Hands {
     }
 
     fn press_socket(&self, socket: &Path, press: &Press) {
-        let call = StopCall {
-            interrupt_id: press.id.clone(),
+        let name = Text::new(&socket.file_stem().unwrap_or_default().to_string_lossy());
+        let target = Target::Socket { name, path: socket.to_owned() };
+        let request = Request {
+            id: press.id.clone(),
             mode: press.mode,
-            reason: Text::default(),
             by: Text::new("screen"),
+            reason: Text::default(),
+            times: Times::default(),
         };
-        match client::stop(socket, &call, PATIENCE) {
-            // How it goes on comes with the run's own updates; this is the first of it.
-            Ok(stop) => self.tell(&press.run, stop),
-            Err(error) => self.note(Some(press.run.clone()), format!("not stopped: {error}")),
+        let record = Record { log: &self.log, audit: &self.audit };
+        if let Err(error) =
+            stopping::stop(&target, &request, &record, None, &mut |stop| self.tell(&press.run, stop.clone()))
+        {
+            self.note(Some(press.run.clone()), format!("not stopped: {error}"));
         }
     }
 
@@ -175,7 +182,7 @@ impl Hands {
             let name = Text::new(&run.to_string());
             let by = Asker { by, pid: Some(std::process::id()), ..Asker::default() };
             let (reason, sessions) = (Text::default(), vec![name.clone()]);
-            self.audit.record(Some(&name), Record::Granted { amount_ms: amount, by, reason, other, sessions });
+            self.audit.record(Some(&name), Recorded::Granted { amount_ms: amount, by, reason, other, sessions });
             return Ok(());
         };
         let mut client = connect(&socket)?;

@@ -73,7 +73,7 @@ pub enum FromMeter {
     Stop(StopAsk),
     /// What belongs in the audit log, as its JSON.
     Event(Raw),
-    /// The audit log can't be written, or can be again.
+    /// The audit log can't be written, or can be again. Also said now and then as a sign of life.
     Degraded(bool),
 }
 

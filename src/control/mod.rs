@@ -28,6 +28,7 @@ pub mod holds;
 pub mod hook;
 pub mod ladder;
 pub mod link;
+pub mod lost;
 pub mod mapping;
 pub mod meter;
 pub mod native;

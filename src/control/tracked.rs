@@ -47,6 +47,13 @@ impl Tracked {
         Ok(Self { set: set::Set::open(leader)?, keep_trying: KEEP_TRYING })
     }
 
+    /// Holds these and everything below each: what is left of a run whose leader may be gone. Those that are gone by now
+    /// are left out; `NotFound` if all are.
+    pub fn open_all(ids: &[ProcId]) -> io::Result<Self> {
+        proc::raise_open_files();
+        Ok(Self { set: set::Set::open_all(ids)?, keep_trying: KEEP_TRYING })
+    }
+
     /// Variables that only this run's processes have in their environment, as name and value. Processes of the same
     /// user that have one and started after the leader belong to the run, wherever they descend from now.
     pub fn marks(mut self, marks: Vec<(String, String)>) -> Self {

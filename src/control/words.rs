@@ -229,6 +229,8 @@ impl Receipt {
             Phase::VerifiedDead if self.grade == Grade::Tracked => {
                 format!("TRACKED SET GONE · {count} · {time} · {rung}")
             }
+            // An interrupt is no stop: nobody was to be killed.
+            Phase::Failed if self.survivors.is_empty() => format!("NOT OBEYED · {count} at work · {time} · {rung}"),
             Phase::Failed => format!("FAILED · {} of {count} left · {time} · {rung}", self.survivors.len()),
             phase => format!("{phase} · {count} · {time} · {rung}"),
         }

@@ -6,6 +6,7 @@ use crate::limits;
 use crate::place;
 use crate::reuse;
 use crate::shapes::{self, Shape};
+use crate::sockets;
 use crate::trial::{self, Bench, End, Outcome, RUNG, Run, Stuck, broken, policy};
 
 /// One line of the table.
@@ -75,6 +76,9 @@ pub fn all() -> Vec<Cell> {
     }
     other("pid reuse", "ignores", 250, reuse::innocent_lives);
     other("kill both", "setsid", 500, kills::kill_both);
+    other("socket removed", "ignores", 250, sockets::removed);
+    other("socket answered by another", "ignores", 250, sockets::impostor);
+    other("supervisor suspended", "ignores", 250, sockets::suspended);
     other("kill supervisor in a stop", "ignores", 500, kills::kill_supervisor_in_a_stop);
     other("kill guardian in a stop", "ignores", 500, kills::kill_guardian_in_a_stop);
     other("kill meter", "ignores", 250, kills::kill_meter);

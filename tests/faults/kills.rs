@@ -9,6 +9,7 @@ use crate::faults::{Result, usual, with};
 use crate::look::{self, Seen};
 use crate::place::until;
 use crate::shapes::Shape;
+use crate::sockets;
 use crate::sys;
 use crate::trial::{Bench, End, Outcome, Run, broken, policy};
 
@@ -57,7 +58,7 @@ fn kill_one(bench: &mut Bench, shape: &Shape, whom: fn(&Run) -> u32, who: &str) 
     )
 }
 
-/// Nobody is left to end the run: what matters is that nobody says it has ended.
+/// Nobody is left to end the run; a stop by command finds what is left of it.
 pub fn kill_both(bench: &mut Bench, shape: &Shape) -> Result {
     with(
         bench,
@@ -74,22 +75,7 @@ pub fn kill_both(bench: &mut Bench, shape: &Shape) -> Result {
                 look::one(run.supervisor).is_none().then_some(())
             })
             .ok_or_else(|| broken("the supervisor can't be killed"))?;
-            let lives = run.members.iter().any(look::lives);
-            let (code, _) = bench.stop(run, &["--now"])?;
-            let line = run.place.json("stop");
-            let still = run.members.iter().any(look::lives);
-            if code == 0 && still {
-                return Err(End::False(format!("nobody ended it: {line}")));
-            }
-            for (name, args) in [("status", vec!["status", "--json"]), ("audit", vec!["audit", "--json"])] {
-                let pid = run.place.start(name, &args).map_err(|e| broken(e.to_string()))?;
-                bench.children.wait(pid, 5_000).ok_or_else(|| broken(format!("redkey {name} goes on")))?;
-                let told = run.place.printed(name);
-                if still && told.to_lowercase().replace(' ', "-").contains("verified-dead") {
-                    return Err(End::False(format!("redkey {name}: {told}")));
-                }
-            }
-            Ok(Outcome::of(if lives { End::Failed } else { End::Verified }))
+            sockets::both_killed(bench, run)
         },
     )
 }

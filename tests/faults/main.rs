@@ -31,6 +31,7 @@ mod place;
 mod reuse;
 #[cfg(target_os = "linux")]
 mod shapes;
+mod sockets;
 #[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]

@@ -32,7 +32,7 @@ use crate::domain::text::Text;
 pub use append::write_now;
 pub use history::{Budget, Open, budget_of, facts_of, open_runs};
 pub use pipe::{Pipe, drain, pump};
-pub use reader::{Tail, read};
+pub use reader::{Tail, about, read};
 pub use record::{Entry, Fact, Lost, Record, Started};
 pub use writer::Audit;
 

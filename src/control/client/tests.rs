@@ -187,6 +187,6 @@ fn a_stop_that_is_crowded_out_is_said_again() {
         writeln!(stream, "{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{stop}}}").expect("sent");
         let _ = stream.read_to_end(&mut vec![]);
     });
-    assert_eq!(stop(&path, &press(), patience()).expect("a stop").id.as_str(), "i");
+    assert_eq!(stop(&path, &press(), patience()).expect("a stop").0.id.as_str(), "i");
     server.join().expect("no panic");
 }

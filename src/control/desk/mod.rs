@@ -149,6 +149,21 @@ impl Desk {
         self.place.path()
     }
 
+    /// If the socket was removed, or something else put in its place, it is opened again. What was wrong, for a person.
+    pub fn keep_place(&mut self) -> Option<Text> {
+        if self.place.is_ours() {
+            return None;
+        }
+        let was = if self.place.path().exists() { "replaced" } else { "removed" };
+        match self.place.retake() {
+            Ok(listener) => {
+                self.listener = listener;
+                Some(Text::new(&format!("its socket was {was}; it is open again")))
+            }
+            Err(error) => Some(Text::new(&format!("its socket was {was}, and can't be opened again: {error}"))),
+        }
+    }
+
     /// These processes and their descendants can't be operators: the supervisor and the agent. Replaces the last list.
     pub fn keep_out(&mut self, pids: &[u32]) {
         self.kept = pids.to_vec();

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -91,6 +91,25 @@ impl Place {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Does the name still lead to what was bound here?
+    pub fn is_ours(&self) -> bool {
+        self.inode.is_some() && fs::symlink_metadata(&self.path).ok().map(|m| (m.dev(), m.ino())) == self.inode
+    }
+
+    /// Removes whatever stands in our place, and binds anew.
+    pub fn retake(&mut self) -> Result<UnixListener, DeskError> {
+        if let Some(dir) = self.path.parent() {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            made.map_err(|error| DeskError::Io { what: "make", path: dir.to_owned(), error })?;
+        }
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(DeskError::Io { what: "remove", path: self.path.clone(), error })
+            }
+            _ => self.listen(),
+        }
+    }
 }
 
 impl Drop for Place {
@@ -111,7 +130,9 @@ impl Drop for Place {
 pub fn tidy(dir: &RunDir) -> usize {
     let deserted = |name: &String| dir.socket_path(name).is_ok_and(|path| is_deserted(&path));
     let left: Vec<_> = dir.names().into_iter().filter(deserted).collect();
-    left.iter().filter(|name| Place::take(dir, name).is_ok()).count()
+    // A lock without a socket locks nothing that anybody could use.
+    let bare = dir.locks().into_iter().filter(|name| name.starts_with("r-") && !dir.names().contains(name));
+    left.into_iter().chain(bare).filter(|name| Place::take(dir, name).is_ok()).count()
 }
 
 /// Nobody listens on this socket.

@@ -59,6 +59,8 @@ const UNKNOWN_AFTER: Span = Span(3_000);
 const AGENT_AFTER: Span = Span(30_000);
 /// The number of a source that is no file.
 const IN_MEMORY: u32 = u32::MAX;
+/// The supervisor takes a meter that says nothing for much longer for one that hangs.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// Messages that wait.
 const WAITING: usize = 64;
 
@@ -139,6 +141,8 @@ struct Meter {
     last: Option<Metered>,
     writes: Option<Audit>,
     degraded: bool,
+    /// When it was last said whether the log can be written.
+    said: Instant,
     gone: bool,
 }
 
@@ -174,6 +178,7 @@ impl Meter {
             last: None,
             writes: setup.log.clone(),
             degraded: false,
+            said: tokio_now(),
             gone: false,
             sessions: Sessions::new(setup.env.clone(), setup.root, tx),
         };
@@ -236,7 +241,12 @@ impl Meter {
         let usual = if self.core.is_moving(now) { TICK } else { IDLE };
         let look = self.sessions.next_look().saturating_sub(clock::elapsed());
         let unknown = if self.is_unknown() { TICK } else { IDLE };
-        [Some(usual), Some(look), Some(unknown), gate].into_iter().flatten().min().unwrap_or(IDLE).max(PAUSE)
+        [Some(usual), Some(look), Some(unknown), gate, Some(SIGN_OF_LIFE)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(IDLE)
+            .max(PAUSE)
     }
 
     fn take(&mut self, message: Inbox) {
@@ -346,8 +356,9 @@ impl Meter {
 
     fn tell(&mut self, now: Stamp) {
         let degraded = self.writes.as_ref().is_some_and(Audit::is_degraded);
-        if degraded != self.degraded {
-            self.degraded = degraded;
+        let now_said = tokio_now();
+        if degraded != self.degraded || now_said >= self.said + SIGN_OF_LIFE / 2 {
+            (self.degraded, self.said) = (degraded, now_said);
             self.gone |= self.sender.send(&FromMeter::Degraded(degraded)).is_err();
         }
         let metered = self.core.metered(now);

@@ -25,7 +25,8 @@ fn an_agent_that_listens_by_itself_is_found_asked_and_heard() {
 
     let mut screen = room.client("n-1", Role::Operator);
     assert_eq!(screen.subscribe().expect("a snapshot").seq, 0);
-    let stop = client::stop(listener.path(), &press(Mode::Ladder), patience()).expect("a stop");
+    let (stop, server) = client::stop(listener.path(), &press(Mode::Ladder), patience()).expect("a stop");
+    assert_eq!(server.pid, std::process::id());
     assert_eq!(stop.phase, Phase::Delivered);
     let interrupt = listener.wait(patience()).expect("an interrupt");
     assert_eq!((interrupt.interrupt_id.as_str(), interrupt.reason.as_str()), ("i-1", "enough"));

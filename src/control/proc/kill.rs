@@ -45,7 +45,7 @@ pub fn kill_round(root: u32, own: &Children, skip: &[u32], number: u32) -> Round
             match kill_own(own, &mut done, &mut round) {
                 0 => break,
                 // While we walk the tree, it grows: what is deeper comes to us anyway once its parent is dead.
-                CROWD.. if number % THOROUGH != 0 => return round,
+                CROWD.. if !number.is_multiple_of(THOROUGH) => return round,
                 _ => {}
             }
         }

@@ -30,7 +30,9 @@ use rustix::process::{Pid, Signal};
 pub use held::Held;
 pub use kill::{Round, kill_round, survivors, survivors_among};
 pub use reap::{Reaped, Status, is_child, reap_all};
-pub use stat::{Stat, ancestors, boot_id, cmdline, cwd, environ_has, exe, id, name, read, tracer, uid};
+pub use stat::{
+    Stat, all, ancestors, boot_id, cmdline, cwd, environ_has, exe, id, name, read, same_program, tracer, uid, user_name,
+};
 pub use sys::{Fork, PreExec, exit_now, fork, own_group, spawn, unshare_mounts, unshare_pids};
 pub use tree::{Children, children, descendants};
 

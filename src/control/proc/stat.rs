@@ -175,3 +175,21 @@ fn file(pid: u32, name: &str) -> io::Result<Vec<u8>> {
     std::fs::File::open(format!("/proc/{pid}/{name}"))?.take(MAX_FILE).read_to_end(&mut raw)?;
     Ok(raw)
 }
+
+/// Does this process run the same program file as this one? Where that can't be read: no.
+pub fn same_program(pid: u32) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let file = |who: &str| std::fs::metadata(format!("/proc/{who}/exe")).ok().map(|found| (found.dev(), found.ino()));
+    file("self").is_some_and(|own| file(&pid.to_string()) == Some(own))
+}
+
+/// The name of this user in the system's list of users; empty if it isn't there.
+pub fn user_name(uid: u32) -> Text {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        (number.parse() == Ok(uid)).then_some(name)
+    });
+    Text::new(name.unwrap_or_default())
+}

@@ -102,16 +102,58 @@ pub fn contain(wanted: Contain, run: &str) -> Result<(Option<Cgroup>, Grade, Tex
     }
 }
 
-/// The directory of our own cgroup, from `/proc/self/mountinfo` and `/proc/self/cgroup`.
-fn own_directory(mounts: &str, own: &str) -> Option<PathBuf> {
-    let mount = mounts.lines().find_map(|line| {
+/// Deepest directory of cgroups that is looked into.
+const DEEPEST: usize = 12;
+
+/// The cgroup of a run that its supervisor has left behind.
+fn left_behind(run: &str) -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    find(&mount_point(&mounts)?, &format!("redkey-{run}"), DEEPEST)
+}
+
+fn find(below: &Path, name: &str, depth: usize) -> Option<PathBuf> {
+    let entries = fs::read_dir(below).ok()?.flatten();
+    let directories: Vec<PathBuf> =
+        entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect();
+    let named = directories.iter().find(|path| path.file_name().is_some_and(|own| own == name));
+    let deeper = || directories.iter().filter(|_| depth > 0).find_map(|path| find(path, name, depth - 1));
+    named.cloned().or_else(deeper)
+}
+
+/// Processes in the cgroup that a run's supervisor has left behind.
+pub fn members(run: &str) -> Vec<u32> {
+    let listed = left_behind(run).and_then(|path| fs::read_to_string(path.join("cgroup.procs")).ok());
+    listed.unwrap_or_default().lines().filter_map(|line| line.trim().parse().ok()).filter(|pid| *pid > 0).collect()
+}
+
+/// KILL to all of them at once. Where that can't be done, nothing happens: what lives is found by those who count.
+pub fn kill(run: &str) {
+    if let Some(path) = left_behind(run) {
+        let _ = fs::write(path.join("cgroup.kill"), "1");
+    }
+}
+
+/// Removes that cgroup, if nothing is in it.
+pub fn tidy(run: &str) {
+    if let Some(path) = left_behind(run) {
+        let _ = fs::remove_dir(path); // one that holds a process stays
+    }
+}
+
+/// Where cgroups of version 2 are mounted, from `/proc/self/mountinfo`.
+fn mount_point(mounts: &str) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
         let (before, after) = line.split_once(" - ")?;
         let mut fields = before.split(' ');
         let (root, point) = (fields.nth(3)?, fields.next()?);
-        (after.starts_with("cgroup2 ") && root == "/").then_some(point)
-    })?;
+        (after.starts_with("cgroup2 ") && root == "/").then(|| point.into())
+    })
+}
+
+/// The directory of our own cgroup, from `/proc/self/mountinfo` and `/proc/self/cgroup`.
+fn own_directory(mounts: &str, own: &str) -> Option<PathBuf> {
     let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
-    Some(Path::new(mount).join(path.trim_start_matches('/')))
+    Some(mount_point(mounts)?.join(path.trim_start_matches('/')))
 }
 
 #[cfg(test)]

@@ -110,6 +110,7 @@ impl Guardian {
                         rustix::process::kill_process(own_pid(), Signal::STOP)?;
                     }
                     ToGuardian::Suspended => {}
+                    ToGuardian::MeterHangs => self.end_meter(),
                     ToGuardian::Ended(end) => return Ok(Verdict::Ended(end)),
                 }
             }
@@ -118,6 +119,15 @@ impl Guardian {
             }
             self.reap();
             self.keep_metered()?;
+        }
+    }
+
+    /// One that hangs is as good as none; it is our own child, so its number is its own.
+    fn end_meter(&self) {
+        if let Some(meter) =
+            self.meter.and_then(|pid| Pid::from_raw(pid as i32)).filter(|_| self.meter.is_some_and(proc::is_child))
+        {
+            let _ = rustix::process::kill_process(meter, Signal::KILL); // dead by now is as good
         }
     }
 

@@ -183,11 +183,6 @@ fn begin(
     audit: Pipe,
 ) -> Result<Seat, Failed> {
     let user_group = proc::own_group();
-    // Out of the terminal's foreground: its keys are for the agent. (In a pid namespace whose outside the group belongs to,
-    // nobody could come back into it, so everybody stays.)
-    if user_group.is_some() {
-        rustix::process::setpgid(None, None).map_err(broken)?;
-    }
     proc::become_subreaper().map_err(broken)?;
     proc::die_with_parent(Signal::TERM, number(guardian_pid)).map_err(broken)?;
     let mut desk = Desk::open(&launch.run_dir, run.as_str(), desk::welcome(run.as_str())).map_err(broken)?;
@@ -204,7 +199,8 @@ fn begin(
     };
     let leader = leader.map_err(|error| agent::cannot_start(&launch.command, error))?;
     drop(streams);
-    // Not before: the agent would inherit it.
+    // Not before: the agent would inherit both.
+    step_aside(user_group);
     proc::raise_open_files();
     desk.keep_out(&[std::process::id()]);
     let started = started(&launch, &run, number(guardian_pid), proc::id(number(leader)), grade);
@@ -227,6 +223,15 @@ fn begin(
         status,
         leader,
     })
+}
+
+/// Out of the terminal's foreground: its keys are for the agent. A session of our own also gives us a fair share of the
+/// processor where the kernel shares it by session, however many processes the agent makes. (In a pid namespace whose
+/// outside the group belongs to, nobody could come back into it, so everybody stays.)
+fn step_aside(user_group: Option<Pid>) {
+    if user_group.is_some() && rustix::process::setsid().is_err() {
+        let _ = rustix::process::setpgid(None, None); // refused: then the keys reach us too, and are passed on once
+    }
 }
 
 fn agent_ends(streams: &mut Option<Streams>) -> (Option<OwnedFd>, Option<OwnedFd>) {

@@ -19,7 +19,7 @@
 //! ends, and counts, all of them. Both have one thread: only so may they fork, and wait for children without losing one.
 
 mod agent;
-mod contain;
+pub(in crate::control) mod contain;
 mod guardian;
 mod launch;
 mod meters;

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 
 use super::contain::Cgroup;
+use super::launch::number;
 use super::signals::{Arrived, Signals};
 use super::wire::{End, FromGuardian, FromRelay, ToGuardian, ToRelay};
 use crate::clock;
@@ -31,6 +32,10 @@ use crate::domain::text::Text;
 const ROUND: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(250));
 /// Calls in a row to reap what is a great many; a fork chain could keep us busy for ever.
 const REAPS: usize = 8;
+/// The socket's place is looked at so often.
+const PLACE: Duration = Duration::from_secs(1);
+/// A meter that says nothing for so long hangs.
+const SILENCE: Duration = Duration::from_secs(8);
 /// When the run is over, answers still on their way may take so long.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -70,6 +75,13 @@ pub struct Supervisor {
     round: Option<(Duration, Duration)>,
     rounds: u32,
     count_at: Duration,
+    place_at: Duration,
+    /// Stops that were asked for, by their ids, the newest first.
+    asked: Vec<Text>,
+    /// When the meter last said something.
+    heard_at: Duration,
+    /// The last trouble with the socket's place, told once.
+    misplaced: Option<Text>,
     rungs_told: usize,
     final_told: bool,
     seq: u64,
@@ -97,6 +109,10 @@ impl Supervisor {
             round: None,
             rounds: 0,
             count_at: Duration::ZERO,
+            place_at: Duration::ZERO,
+            asked: vec![],
+            heard_at: clock::elapsed(),
+            misplaced: None,
             rungs_told: 0,
             final_told: false,
             seq: 0,
@@ -128,7 +144,7 @@ impl Supervisor {
             self.ladder.as_ref().and_then(Ladder::deadline),
             self.round.map(|(at, _)| at),
             self.counts().then_some(self.count_at),
-            self.over.map(|over| over + LINGER),
+            self.over.map_or(Some(self.place_at), |over| Some(over + LINGER)),
         ];
         let timeout = times.into_iter().flatten().min().map(|at| at.saturating_sub(now));
         let mut fds = self.seat.desk.poll_fds();
@@ -159,6 +175,7 @@ impl Supervisor {
         }
         self.next_meter();
         for message in self.seat.meters[0].pump() {
+            self.heard_at = now;
             self.meter_says(message, now);
         }
         for word in self.seat.relay.iter_mut().flat_map(Link::pump).collect::<Vec<_>>() {
@@ -171,6 +188,7 @@ impl Supervisor {
         for inbound in self.seat.desk.serve(now) {
             self.inbound(inbound, now);
         }
+        self.keep_order(now);
         if self.counts() && now >= self.count_at {
             self.count(now);
         }
@@ -180,10 +198,38 @@ impl Supervisor {
         }
     }
 
+    /// The agent is the same user, and can remove our socket: the key would be gone. It can suspend our meter, too.
+    fn keep_order(&mut self, now: Duration) {
+        if now < self.place_at || self.over.is_some() {
+            return;
+        }
+        self.place_at = now + PLACE;
+        let trouble = self.seat.desk.keep_place();
+        if let Some(what) = trouble.as_ref().filter(|what| self.misplaced.as_ref() != Some(what)) {
+            self.seat.audit.record(Some(&self.seat.run), Fact::Warned { what: what.clone() });
+        }
+        self.misplaced = trouble;
+        self.check_meter(now);
+    }
+
+    /// A meter that hangs lets the clock run on: it is ended, and another begins. Unless a person has suspended the run.
+    fn check_meter(&mut self, now: Duration) {
+        if now < self.heard_at + SILENCE || self.seat.meters[0].is_gone() {
+            return;
+        }
+        self.heard_at = now;
+        let guardian = number(self.seat.guardian_pid);
+        if proc::read(guardian).is_ok_and(|stat| !matches!(stat.state, 'T' | 't')) {
+            self.seat.audit.record(Some(&self.seat.run), Fact::Warned { what: Text::new("the meter hangs") });
+            self.guardian.send(&ToGuardian::MeterHangs);
+        }
+    }
+
     /// Where the meter was killed, the guardian starts another, on the next link. The last link stays.
     fn next_meter(&mut self) {
         while self.seat.meters.len() > 1 && self.seat.meters[0].is_gone() {
             self.seat.meters.remove(0);
+            self.heard_at = clock::elapsed();
             self.seat
                 .audit
                 .record(Some(&self.seat.run), Fact::Warned { what: Text::new("the meter was gone; another begins") });

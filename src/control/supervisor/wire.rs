@@ -17,6 +17,8 @@ pub enum ToGuardian {
     },
     /// The agent was stopped by a signal of job control, and its shell should know.
     Suspended,
+    /// The meter says nothing any more.
+    MeterHangs,
     Ended(End),
 }
 

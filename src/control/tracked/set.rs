@@ -86,6 +86,29 @@ impl Set {
         Ok(set)
     }
 
+    /// The oldest of those that are there stands for the leader.
+    pub fn open_all(ids: &[ProcId]) -> io::Result<Self> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable_by_key(|id| id.start);
+        let mut found = None;
+        for (at, id) in ids.iter().enumerate() {
+            match Self::open(*id) {
+                Ok(set) => {
+                    found = Some((set, at + 1));
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let (mut set, next) = found.ok_or(io::ErrorKind::NotFound)?;
+        for id in &ids[next..] {
+            set.adopt(id.pid, |_, held, _| held.id == *id);
+        }
+        set.look(false);
+        Ok(set)
+    }
+
     pub fn spare(&mut self, pids: &[u32]) {
         for pid in pids {
             self.spared.insert(*pid);

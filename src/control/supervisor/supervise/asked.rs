@@ -11,9 +11,13 @@ use crate::control::desk::Inbound;
 use crate::control::ladder::Input;
 use crate::control::link::{Asked, FromMeter, ToMeter};
 use crate::control::peer::Peer;
+use crate::control::proc;
 use crate::control::protocol::{Call, RpcError, Snapshot, StopCall, code};
 use crate::control::words::{Asker, Mode, Rung, Stop};
 use crate::domain::text::Text;
+
+/// Stops whose ids are remembered: who asks again with one of them hears how it goes, and presses nothing.
+const ASKED: usize = 64;
 
 impl Supervisor {
     pub(super) fn told_to_end(&mut self, sender: Option<i32>, now: Duration) {
@@ -58,8 +62,8 @@ impl Supervisor {
                 }
             }
             FromMeter::Degraded(degraded) => {
+                self.dirty |= self.log_degraded != degraded;
                 self.log_degraded = degraded;
-                self.dirty = true;
             }
         }
     }
@@ -113,7 +117,7 @@ impl Supervisor {
     }
 
     fn stop_call(&mut self, call: StopCall, peer: &Peer, now: Duration) -> Result<Stop, RpcError> {
-        let known = self.stop_id() == Some(&call.interrupt_id);
+        let known = self.asked.contains(&call.interrupt_id);
         if call.mode == Mode::Interrupt && !self.can_ask() && self.seat.agent.first != Rung::Int {
             let why = "this agent can't be interrupted without ending it: it listens to nobody, and INT isn't for it";
             return Err(RpcError::new(code::REFUSED, why));
@@ -121,10 +125,12 @@ impl Supervisor {
         if !known && self.over.is_none() {
             let by = Asker {
                 by: if call.by.is_empty() { Text::new("socket") } else { call.by },
-                user: Text::default(),
+                user: proc::user_name(peer.uid),
                 uid: Some(peer.uid),
                 pid: Some(peer.pid),
             };
+            self.asked.truncate(ASKED - 1);
+            self.asked.insert(0, call.interrupt_id.clone());
             self.stop(call.interrupt_id, call.mode, by, call.reason, now);
         }
         match &self.ladder {

@@ -23,10 +23,10 @@ impl Supervisor {
     pub(super) fn stop(&mut self, id: Text, mode: Mode, by: Asker, reason: Text, now: Duration) {
         self.drop_interrupt();
         if self.ladder.is_some() {
+            // Who presses again is in the record too, by an id of their own.
+            self.seat.audit.record(Some(&self.seat.run), Fact::StopRequested { id, mode, by, reason });
             if std::mem::take(&mut self.tidying) {
                 // Now somebody asks for it, and waits for its end.
-                let fact = Fact::StopRequested { id, mode, by, reason };
-                self.seat.audit.record(Some(&self.seat.run), fact);
                 self.dirty = true;
                 return self.climb(Input::Press(Mode::Now), now);
             }

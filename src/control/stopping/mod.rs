@@ -2,30 +2,27 @@
 //!
 //! Whoever asks may go away: over a socket the stop goes on without them.
 
+mod force;
+mod socket;
+
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::agents;
-use super::client::{self, Client, ClientError};
+use super::client::ClientError;
 use super::ladder::Plan;
-use super::protocol::{Role, StopCall};
 use super::tracked::{self, Tracked};
-use super::words::{Asker, Mode, Phase, ProcId, Stop, Times};
-use super::{mapping, protocol};
+use super::words::{Asker, Mode, ProcId, Stop, Times};
+use super::{agents, audit, lost, mapping, proc};
 use crate::domain::event::RunId;
 use crate::domain::text::Text;
-
-/// A connection must stand, and each answer come, in so long.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// A stop over a socket is looked at anew at least so often.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What is to be stopped.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// A run with a socket, by the name of it.
     Socket { name: Text, path: PathBuf },
+    /// A supervised run without a socket: its supervisor is gone, or somebody has removed it.
+    Lost { name: Text },
     /// A run that redkey did not start: its session and the agent's own process.
     Process { run: RunId, leader: ProcId },
 }
@@ -33,7 +30,7 @@ pub enum Target {
 impl Target {
     pub fn name(&self) -> Text {
         match self {
-            Target::Socket { name, .. } => name.clone(),
+            Target::Socket { name, .. } | Target::Lost { name } => name.clone(),
             Target::Process { run, .. } => Text::new(&run.to_string()),
         }
     }
@@ -47,6 +44,13 @@ pub struct Request {
     pub by: Text,
     pub reason: Text,
     pub times: Times,
+}
+
+/// The audit log: where it is, and how to write into it.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    pub log: &'a Path,
+    pub audit: &'a audit::Audit,
 }
 
 /// Why there is no receipt.
@@ -66,54 +70,18 @@ pub enum StopError {
 pub fn stop(
     target: &Target,
     request: &Request,
+    record: &Record<'_>,
     press: Option<BorrowedFd<'_>>,
     on_change: &mut dyn FnMut(&Stop),
 ) -> Result<Stop, StopError> {
     match target {
-        Target::Socket { path, .. } => over_socket(path, request, on_change),
+        Target::Socket { path, .. } => socket::over_socket(path, request, record, on_change),
+        Target::Lost { name } => match lost::Recorded::read(record.log, name.as_str()) {
+            Ok(Some(known)) => force::force(&known, request, record, "its supervisor is gone", on_change),
+            Ok(None) => Err(StopError::Unknown(Text::new("no run of that name is recorded since the machine started"))),
+            Err(error) => Err(StopError::Broken(format!("the audit log can't be read: {error}"))),
+        },
         Target::Process { run, leader } => on_processes(run, *leader, request, press, on_change),
-    }
-}
-
-fn over_socket(path: &Path, request: &Request, on_change: &mut dyn FnMut(&Stop)) -> Result<Stop, StopError> {
-    let call = StopCall {
-        interrupt_id: request.id.clone(),
-        mode: request.mode,
-        reason: request.reason.clone(),
-        by: request.by.clone(),
-    };
-    // Who looks comes first, so that the last word can't be missed; but if nobody may look, the stop goes out all the same.
-    let watching = Client::connect(path, Role::Watch, PATIENCE).and_then(|mut c| c.subscribe().map(|_| c));
-    let mut stop = client::stop(path, &call, PATIENCE)?;
-    on_change(&stop);
-    let mut watching = watching?;
-    while !is_over(&stop, request.mode) {
-        match watching.next_update(LOOK) {
-            Ok(Some(snapshot)) => take(&mut stop, snapshot, on_change),
-            Ok(None) => {}
-            Err(ClientError::Gone) => {
-                return Err(StopError::Broken("the run's supervisor went away before the end".into()));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(stop)
-}
-
-fn take(stop: &mut Stop, snapshot: protocol::Snapshot, on_change: &mut dyn FnMut(&Stop)) {
-    if let Some(new) = snapshot.status.stop
-        && new != *stop
-    {
-        *stop = new;
-        on_change(stop);
-    }
-}
-
-/// A press of `mode` has nothing more to wait for.
-fn is_over(stop: &Stop, mode: Mode) -> bool {
-    match stop.phase {
-        Phase::IdleAfterInterrupt => mode == Mode::Interrupt,
-        phase => phase.is_final() && stop.receipt.is_some(),
     }
 }
 
@@ -130,14 +98,15 @@ fn on_processes(
     let mut tracked = Tracked::open(leader)
         .map_err(|e| StopError::Unknown(Text::new(&format!("its process {} can't be held: {e}", leader.pid))))?
         .marks(marks);
-    let by = Asker {
-        by: request.by.clone(),
-        user: Text::default(),
-        uid: Some(rustix::process::getuid().as_raw()),
-        pid: Some(std::process::id()),
-    };
+    let by = asker(&request.by);
     let (id, reason) = (request.id.clone(), request.reason.clone());
     Ok(tracked.run(tracked::Request { plan, mode: request.mode, id, by, reason }, press, on_change))
+}
+
+/// This process, asking by way of `by`.
+fn asker(by: &Text) -> Asker {
+    let uid = rustix::process::getuid().as_raw();
+    Asker { by: by.clone(), user: proc::user_name(uid), uid: Some(uid), pid: Some(proc::own_pid()) }
 }
 
 impl From<ClientError> for StopError {
