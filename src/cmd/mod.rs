@@ -10,6 +10,7 @@ pub mod hook;
 pub mod ls;
 pub mod policy;
 mod read;
+pub mod recordings;
 pub mod replay;
 pub mod run;
 pub mod show;
@@ -89,6 +90,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
         Some(Command::Status { run, json }) => stop::status(run.as_deref(), *json, &mut out)?,
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
         Some(Command::Hook { command }) => hook::run(&cli, command, &mut out)?,
+        Some(Command::Recordings { command }) => recordings::run(&cli, command, &mut out)?,
         Some(Command::Gate { command }) => gate::run(command, &mut out)?,
         Some(Command::Demo { demo }) if demo.agent.is_some() => {
             demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?
@@ -111,7 +113,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                 }
                 Some(Command::Run(args)) => {
                     drop(out);
-                    return Ok(match run::run(&setup, args) {
+                    return Ok(match run::run(&setup, args, cli.no_redact) {
                         Ok(Ok(code)) => code,
                         Ok(Err(signal)) => end_by(signal),
                         Err(error) => {

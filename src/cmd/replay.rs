@@ -15,18 +15,21 @@ use crate::clock;
 use crate::config::Dirs;
 use crate::control::audit;
 use crate::control::meter::ledger;
+use crate::domain::policy::Policy;
 use crate::domain::price::Prices;
+use crate::domain::rules::Rules;
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 use crate::engine::Model;
 use crate::record::store::Store;
 use crate::record::track::Recorded;
 use crate::record::transcript::Transcript;
+use crate::replay::cursor::Reader;
 use crate::replay::facts::{Known, WithFacts, known};
 use crate::replay::index::{Indexer, Read};
 use crate::replay::marks::Kind;
 use crate::replay::track::Together;
-use crate::replay::{Moment, Player, Reel, Speed, Steps, Track, cursor, player};
+use crate::replay::{Moment, Player, Reel, Speed, Steps, Track, player};
 use crate::report::Report;
 use crate::runtime::replay::{Deck, Loaded};
 use crate::ui::{Transport, Ui};
@@ -55,6 +58,16 @@ fn player_of(args: &ReplayArgs) -> Result<Player> {
 
 fn model(setup: &Setup) -> Model {
     Model::new(setup.rules.clone(), Arc::new(Prices::embedded()))
+}
+
+/// A recording brings the policy that was in force; what brings none is charged by the one in force now.
+fn reader() -> Reader {
+    Arc::new(|recorded| {
+        let mut policy: Policy = toml::from_str(&recorded.toml).ok()?;
+        policy.budget.rules.iter_mut().take(recorded.project_rules).for_each(|rule| rule.tightens = true);
+        policy.materiality.iter_mut().take(recorded.project_globs).for_each(|rule| rule.tightens = true);
+        Rules::compile(policy).ok().map(Arc::new)
+    })
 }
 
 /// Everything that was named, on one time axis.
@@ -133,8 +146,8 @@ struct State {
 }
 
 fn state_at(setup: &Setup, steps: Steps, at: Option<Moment>, out: &mut dyn Write) -> Result<()> {
-    let mut reel = Reel::new(model(setup), cursor::own_policy());
-    let mut indexer = Indexer::new(steps, model(setup), cursor::own_policy());
+    let mut reel = Reel::new(model(setup), reader());
+    let mut indexer = Indexer::new(steps, model(setup), reader());
     loop {
         match indexer.read() {
             Read::Piece(piece) => reel.push(*piece),
@@ -182,7 +195,7 @@ fn rfc3339(at: Stamp) -> String {
 /// Reads in the background, in pieces; the loop takes them as it can.
 fn load(steps: Steps, model: Model, tx: mpsc::Sender<Loaded>) -> std::io::Result<()> {
     std::thread::Builder::new().name("replay".into()).spawn(move || {
-        let mut indexer = Indexer::new(steps, model, cursor::own_policy());
+        let mut indexer = Indexer::new(steps, model, reader());
         loop {
             let read = indexer.read();
             let is_end = matches!(read, Read::End);
@@ -203,7 +216,7 @@ fn screen(cli: &Cli, setup: &Setup, steps: Steps, player: Player, at: Option<Mom
         load(steps, model(setup), tx.clone())?;
         let utc_offset = look.options.utc_offset;
         let deck = Deck {
-            reel: Reel::new(model(setup), cursor::own_policy()),
+            reel: Reel::new(model(setup), reader()),
             player,
             ui: Ui::new(look.options),
             theme: look.theme,

@@ -14,12 +14,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::format::{
-    Dropped, EventRec, FactLine, FormRec, FormatRec, Head, Header, Lines, Opened, StateLine, StateRec, VERSION, Version,
+    Dropped, EventRec, FactLine, FormRec, FormatRec, Head, Header, Lines, Opened, RunSum, StateLine, StateRec, VERSION,
+    Version,
 };
 use super::tape::{Beat, Side, TapeError, TapeMsg};
 use crate::adapters::{Form, Format};
 use crate::control::audit;
-use crate::domain::event::{Agent, RunId};
+use crate::domain::event::{Agent, Event, RunId};
+use crate::domain::rules::Rules;
+use crate::domain::run::Run;
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::SourceState;
@@ -73,6 +76,12 @@ pub fn write(beat: &Beat, out: &mut Vec<u8>) -> usize {
         },
     }
     1
+}
+
+/// One event alone, as it stands in its line.
+pub fn write_event(event: &Event, offset: u64, out: &mut Vec<u8>) {
+    // A struct of strings and numbers: it can't fail.
+    let _ = serde_json::to_writer(out, &event::record(event, 0, offset));
 }
 
 /// The line of a header.
@@ -165,6 +174,21 @@ fn body<T: DeserializeOwned>(line: &[u8]) -> Result<T, Unread> {
         true => Unread::Unknown,
         false => Unread::Damaged,
     })
+}
+
+impl RunSum {
+    /// What the run's own clock says at `now`.
+    pub fn of(run: &Run, now: Stamp, rules: &Rules) -> Self {
+        Self {
+            run: Text::new(&run.id.to_string()),
+            granted: run.clock.granted.0,
+            spent: run.spent(now, rules).0,
+            tokens: run.tokens.usage().total(),
+            usd: run.tokens.cost().usd.0,
+            tools: run.counts.tool_calls,
+            events: run.counts.events,
+        }
+    }
 }
 
 /// `claude:0f3a…` as a run.

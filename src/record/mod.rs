@@ -6,6 +6,8 @@
 //! - [`transcript`] — any transcript or stream of an agent as a tape.
 //! - [`read`] — a file as a tape, from its beginning or from a place in it.
 //! - [`pack`] — recordings that have ended, compressed and still seekable.
+//! - [`redact`] — secrets, and what stands for them. Pure.
+//! - [`write`] — a file that grows with the run.
 //! - [`store`] — the directory of recordings.
 //! - [`track`] — a recording as something to replay.
 //!
@@ -16,9 +18,11 @@ pub mod convert;
 pub mod format;
 pub mod pack;
 pub mod read;
+pub mod redact;
 pub mod store;
 pub mod tape;
 pub mod track;
 pub mod transcript;
+pub mod write;
 
 pub use tape::{Beat, Lost, Side, Tape, TapeError, TapeMsg};

@@ -10,7 +10,7 @@ use super::read;
 use super::tape::{Side, Tape, TapeError, TapeMsg};
 use crate::config::Dirs;
 use crate::domain::text::Text;
-use crate::domain::time::Stamp;
+use crate::domain::time::{Span, Stamp};
 
 /// Bytes at a recording's end in which its last sum is looked for.
 const TAIL: u64 = 256 << 10;
@@ -73,6 +73,31 @@ impl Store {
         Ok((entries, others))
     }
 
+    /// Removes what is older than `keep`, and the oldest while all together are larger than `keep_bytes`; what was
+    /// removed, or (`dry`) would be. One that is being written stays.
+    pub fn prune(&self, keep: Span, keep_bytes: u64, now: Stamp, dry: bool) -> io::Result<Vec<(PathBuf, u64)>> {
+        let mut files: Vec<(Stamp, PathBuf, u64)> = Vec::new();
+        for path in self.files()? {
+            let Ok(meta) = fs::metadata(&path) else { continue };
+            files.push((modified(&meta), path, meta.len()));
+        }
+        files.sort();
+        let mut all: u64 = files.iter().map(|(_, _, size)| size).sum();
+        let mut gone = Vec::new();
+        for (at, path, size) in files {
+            let is_over = now.since(at) > keep || all > keep_bytes;
+            if !is_over || is_being_written(&path) {
+                continue;
+            }
+            if !dry {
+                fs::remove_file(&path)?;
+            }
+            all -= size;
+            gone.push((path, size));
+        }
+        Ok(gone)
+    }
+
     /// Finds a recording: a file's path, a run's name or the beginning of it, a session's id or the beginning of it, a
     /// label. Of several that a label or session has, the newest.
     pub fn find(&self, wanted: &str) -> Result<PathBuf, String> {
@@ -124,15 +149,13 @@ pub fn name_of(path: &Path) -> Option<String> {
 pub fn entry(path: &Path) -> Result<Entry, TapeError> {
     let fail = |error: io::Error| TapeError::Read(Text::new(&format!("{}: {error}", path.display())));
     let meta = fs::metadata(path).map_err(fail)?;
-    let modified = meta.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-    let modified = Stamp(modified.and_then(|at| i64::try_from(at.as_millis()).ok()).unwrap_or(0));
     let header = read::open(path)?.header().clone();
     let mut entry = Entry {
         path: path.to_owned(),
         name: name_of(path).unwrap_or_else(|| path.display().to_string()),
         header,
         size: meta.len(),
-        modified,
+        modified: modified(&meta),
         packed: read::is_packed(path),
         sum: None,
         end: None,
@@ -148,6 +171,46 @@ pub fn entry(path: &Path) -> Result<Entry, TapeError> {
         }
     }
     Ok(entry)
+}
+
+fn modified(meta: &fs::Metadata) -> Stamp {
+    let at = meta.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    Stamp(at.and_then(|at| i64::try_from(at.as_millis()).ok()).unwrap_or(0))
+}
+
+/// Does a recorder hold this file?
+pub fn is_being_written(path: &Path) -> bool {
+    use rustix::fs::{FlockOperation, flock};
+    let Ok(file) = fs::File::open(path) else { return false };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => false,
+        Err(error) => error == rustix::io::Errno::WOULDBLOCK,
+    }
+}
+
+/// Packs a recording that has ended: `RUN.jsonl` becomes `RUN.jsonl.zst`. At no moment is neither there whole.
+pub fn pack_file(path: &Path) -> io::Result<PathBuf> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut to = path.as_os_str().to_owned();
+    to.push(".zst");
+    let to = PathBuf::from(to);
+    let draft = to.with_extension(format!("zst.{}.part", std::process::id()));
+    let from = fs::File::open(path)?;
+    let done = (|| {
+        let out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        super::pack::pack(&from, io::BufWriter::new(&out))?;
+        out.sync_all()?;
+        fs::rename(&draft, &to)?;
+        // The new name must be on the disk before the old one goes.
+        if let Some(dir) = path.parent() {
+            fs::File::open(dir)?.sync_all()?;
+        }
+        fs::remove_file(path)
+    })();
+    if done.is_err() {
+        let _ = fs::remove_file(&draft); // there may be none
+    }
+    done.map(|()| to)
 }
 
 /// The last lines; the first of them may be cut.

@@ -6,6 +6,8 @@ use super::format::{Ended, Gap, Header, Mark, PolicyRec, Sum};
 use crate::adapters::Form;
 use crate::control::audit;
 use crate::domain::event::Event;
+use crate::domain::policy::Policy;
+use crate::domain::rules::Rules;
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::{Fact, Msg, SourceState};
@@ -107,6 +109,16 @@ impl Beat {
             | Msg::Release { .. } => return None,
         };
         Some(Self { at, msg })
+    }
+}
+
+impl PolicyRec {
+    /// The policy again, ready for use; else why it can't be read: a newer redkey may know more keys.
+    pub fn rules(&self) -> Result<Rules, Text> {
+        let mut policy: Policy = toml::from_str(&self.toml).map_err(|error| Text::new(error.message()))?;
+        policy.budget.rules.iter_mut().take(self.project_rules).for_each(|rule| rule.tightens = true);
+        policy.materiality.iter_mut().take(self.project_globs).for_each(|rule| rule.tightens = true);
+        Rules::compile(policy).map_err(|error| Text::new(&error.to_string()))
     }
 }
 

@@ -5,12 +5,14 @@
 //! - [`sessions`], [`stream`], [`ledger`] — where the sessions are, the file of a run without any, and what the record
 //!   says that a run was given.
 //!
+//! - [`book`] — the run's recording.
 //! - [`attend`] — a meter with a socket, for a run that redkey did not start.
 //!
 //! [`run`] is the process: it ends when its supervisor closes the link. Whatever fails here is told and never stops the
 //! run: without a meter there is no clock, but the key still works.
 
 pub mod attend;
+pub mod book;
 pub mod core;
 pub mod decide;
 pub mod ledger;
@@ -30,6 +32,7 @@ use anyhow::Result;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use self::book::{Book, Recording};
 use self::core::{Config, Core};
 use self::sessions::Sessions;
 use self::stream::{Stream, Told};
@@ -57,6 +60,8 @@ const IDLE: Duration = Duration::from_secs(5);
 /// A command in which no agent was recognised for so long is a run of its own; one that looks like an agent has longer.
 const UNKNOWN_AFTER: Span = Span(3_000);
 const AGENT_AFTER: Span = Span(30_000);
+/// So long after the end of a run its last words are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 /// The number of a source that is no file.
 const IN_MEMORY: u32 = u32::MAX;
 /// The supervisor takes a meter that says nothing for much longer for one that hangs.
@@ -90,6 +95,8 @@ pub struct MeterSetup {
     pub user: Text,
     /// The log that this process writes for the run's others: they hear whether it can be written.
     pub log: Option<Audit>,
+    /// Where it is recorded; `None`: it isn't.
+    pub record: Option<Recording>,
 }
 
 /// Runs until the other end of `link` is closed. To be called in a process (or a thread) of its own.
@@ -129,6 +136,7 @@ pub(in crate::control) enum Inbox {
 
 struct Meter {
     core: Core,
+    book: Book,
     sessions: Sessions,
     stream: Stream,
     told: Told,
@@ -166,8 +174,16 @@ impl Meter {
             budget: setup.budget,
             started: setup.started,
         };
+        let (book, old) = Book::open(&setup, clock::now());
+        let mut core = Core::new(config, setup.rules.clone(), setup.prices.clone());
+        // Where another meter was before this one, the clock goes on from what that one was told.
+        old.into_iter().for_each(|beat| {
+            let at = beat.at;
+            beat.into_msg().into_iter().for_each(|msg| core.read(msg, at));
+        });
         let mut meter = Self {
-            core: Core::new(config, setup.rules.clone(), setup.prices.clone()),
+            core,
+            book,
             stream: Stream::new(&setup.state, setup.run.as_str()),
             told,
             is_agent: setup.agent.is_some(),
@@ -232,7 +248,18 @@ impl Meter {
             }
         }
         self.end("the supervisor is gone", Outcome::Interrupted);
+        self.drain(&mut inbox).await;
+        self.book.finish(&self.core, clock::now());
         Ok(())
+    }
+
+    /// What the agent wrote last may still be on its way here; it belongs into the recording.
+    async fn drain(&mut self, inbox: &mut mpsc::Receiver<Inbox>) {
+        let until = tokio_now() + LAST_WORDS;
+        while let Ok(Some(message)) = tokio::time::timeout_at(until, inbox.recv()).await {
+            self.take(message);
+            self.say();
+        }
     }
 
     /// How long nothing has to be looked at.
@@ -260,9 +287,15 @@ impl Meter {
                     self.begin();
                 }
                 self.end(&reason, outcome);
+                self.book.ended(outcome, &reason);
                 self.core.told(ToMeter::Ended(ended), now);
             }
-            Inbox::Told(message) => self.core.told(message, now),
+            Inbox::Told(message) => {
+                if let ToMeter::Stop(stop) = &message {
+                    self.book.stopped(stop, self.core.sessions(), now);
+                }
+                self.core.told(message, now);
+            }
             Inbox::Over => self.gone = true,
             Inbox::Read { reader, own, msgs } => {
                 for msg in msgs {
@@ -270,10 +303,18 @@ impl Meter {
                         events.iter().for_each(|(event, _)| self.attach(event.run.clone()));
                     }
                     if let Some(msg) = sessions::renumbered(msg, reader) {
-                        self.core.read(msg, now);
+                        self.read(msg, now);
                     }
                 }
             }
+        }
+    }
+
+    /// Something new for the model; it is recorded as it is told.
+    fn read(&mut self, msg: Msg, now: Stamp) {
+        if let Some(msg) = self.book.news(msg) {
+            self.book.read(&msg, now);
+            self.core.read(msg, now);
         }
     }
 
@@ -312,6 +353,8 @@ impl Meter {
         let records = audit::read(&self.log).map(|log| log.records).unwrap_or_default();
         let before: Vec<_> = records.into_iter().filter(|record| record.at < self.told.started).collect();
         let given = audit::budget_of(&before, &id.to_string());
+        let own = (self.core.config.budget, self.core.config.caps);
+        self.book.attached(&id, &before, own, clock::now());
         self.core.attach(id, given.budget, given.granted);
     }
 
@@ -334,10 +377,10 @@ impl Meter {
         if !self.core.sessions().contains(&self.pseudo) {
             self.attach(self.pseudo.clone());
             let name = Text::new("in memory");
-            self.core.read(Msg::Opened { source: IN_MEMORY, name, form: Some(Form::Stream) }, now);
+            self.read(Msg::Opened { source: IN_MEMORY, name, form: Some(Form::Stream) }, now);
         }
         let event = Event { run: self.pseudo.clone(), branch: None, at: Some(now), body };
-        self.core.read(Msg::Events { source: IN_MEMORY, events: vec![(event, 0)] }, now);
+        self.read(Msg::Events { source: IN_MEMORY, events: vec![(event, 0)] }, now);
     }
 
     fn end(&mut self, reason: &str, outcome: Outcome) {
@@ -350,6 +393,11 @@ impl Meter {
             let _ = self.stream.append(&line);
         }
         for message in self.core.take() {
+            if let FromMeter::Event(raw) = &message
+                && let Ok(fact) = serde_json::from_str(raw.0.get())
+            {
+                self.book.said(&fact, self.core.sessions(), clock::now());
+            }
             self.gone |= self.sender.send(&message).is_err();
         }
     }
@@ -361,7 +409,9 @@ impl Meter {
             (self.degraded, self.said) = (degraded, now_said);
             self.gone |= self.sender.send(&FromMeter::Degraded(degraded)).is_err();
         }
+        self.book.trouble().into_iter().for_each(|trouble| self.core.note(trouble));
         let metered = self.core.metered(now);
+        self.book.metered(&metered, &self.core, now);
         if self.last.as_ref() != Some(&metered) {
             self.gone |= self.sender.send(&FromMeter::Metered(Box::new(metered.clone()))).is_err();
             self.last = Some(metered);
