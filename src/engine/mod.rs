@@ -124,9 +124,8 @@ pub enum Effect {
     },
 }
 
-/// Everything that is known. Drawing reads it and changes nothing.
-///
-/// A copy is cheap after [`Model::settle`]: runs are shared until one of the copies changes them.
+/// Everything that is known. Drawing reads it and changes nothing. A copy is cheap after [`Model::settle`]: runs are
+/// shared until one of the copies changes them.
 #[derive(Clone)]
 pub struct Model {
     pub rules: Arc<Rules>,
