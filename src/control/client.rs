@@ -47,6 +47,8 @@ const AGAIN: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
+    /// The process that listens at the other end, as it was before anything was said: it may end with its answer.
+    server: Peer,
     frames: Frames,
     next: i64,
     timeout: Duration,
@@ -119,7 +121,7 @@ pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<(Stop, Pe
     loop {
         let left = until.saturating_sub(clock::elapsed());
         let pressed = Client::begin(path, Role::Operator, left, Some(&Call::Stop(call.clone())));
-        match pressed.and_then(|mut client| Ok((client.answer(1)?, client.server()?))) {
+        match pressed.and_then(|mut client| Ok((client.answer(1)?, client.server))) {
             Err(ClientError::Gone | ClientError::Rpc { code: code::LIMIT, .. }) if clock::elapsed() + AGAIN < until => {
                 pause(AGAIN);
             }
@@ -150,10 +152,12 @@ impl Client {
     fn begin(path: &Path, role: Role, timeout: Duration, first: Option<&Call>) -> Result<Self, ClientError> {
         let until = clock::elapsed() + timeout;
         let stream = connect(path, Some(timeout))?;
+        let server = Peer::of(&stream)?;
         let mut said = request(0, &hello(role));
         said.extend(first.map(|call| request(1, call)).unwrap_or_default());
         let mut client = Self {
             stream,
+            server,
             frames: Frames::new(MAX_ANSWER),
             next: if first.is_some() { 2 } else { 1 },
             timeout: until.saturating_sub(clock::elapsed()),
@@ -172,11 +176,6 @@ impl Client {
     /// What the run has answered to hello.
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
-    }
-
-    /// The process that listens at the other end.
-    pub fn server(&self) -> Result<Peer, ClientError> {
-        Ok(Peer::of(&self.stream)?)
     }
 
     /// To poll for reading.
