@@ -79,6 +79,8 @@ pub enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+    /// Play runs again as they were: forwards, backwards, at any speed
+    Replay(ReplayArgs),
     /// Watch small agents that redkey brings along; needs no account, no network and no agent
     Demo {
         #[command(flatten)]
@@ -292,6 +294,28 @@ pub struct StopArgs {
     /// The stop's id
     #[arg(long, hide = true)]
     pub id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Recordings, runs (or the beginning of their ids), transcripts, streams, directories; several play on one time axis
+    #[arg(required = true, value_name = "RUN|FILE")]
+    pub runs: Vec<String>,
+    /// Where to begin: 12:34:56, +5m, -30s, 50%, or RFC 3339
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<String>,
+    /// Print the state at that moment (or the end) as one JSON object, without a screen
+    #[arg(long)]
+    pub json: bool,
+    /// How many times faster than life: 0.25 to 1000, or max
+    #[arg(long, value_name = "TIMES")]
+    pub speed: Option<String>,
+    /// Cut silence longer than this short
+    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
+    pub idle_cap: Option<Span>,
+    /// Begin paused
+    #[arg(long)]
+    pub paused: bool,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@
 //! - [`control`] — the key: processes, the ladder, a socket per run, gates, the audit log.
 //! - [`sources`] — where events come from: files that grow, a database, standard input. Read-only.
 //! - [`record`] — what the engine was told of a run, written while it happens and read back.
+//! - [`replay`] — runs seen again: the model at any moment of what was recorded. Pure.
 //! - [`ui`] — drawing the model; keys become actions.
 //! - [`runtime`] — the one loop: inputs, engine, effects, frame.
 //! - [`demo`] — the small agents of `redkey demo`. Pure.
@@ -48,6 +49,7 @@ pub mod domain;
 pub mod engine;
 pub mod index;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod runtime;
 pub mod sources;

@@ -11,6 +11,7 @@ pub mod ls;
 pub mod policy;
 mod read;
 pub mod recordings;
+pub mod replay;
 pub mod run;
 pub mod show;
 pub mod stop;
@@ -118,6 +119,11 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                 Some(Command::Watch { paths }) => {
                     drop(out);
                     return watch::run(&cli, &setup, paths);
+                }
+                Some(Command::Replay(args)) if args.json => replay::run(&cli, &setup, args, &mut out)?,
+                Some(Command::Replay(args)) => {
+                    drop(out);
+                    return replay::run(&cli, &setup, args, &mut std::io::sink());
                 }
                 Some(Command::Run(args)) => {
                     drop(out);
