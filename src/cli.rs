@@ -1,6 +1,7 @@
 //! The command line: types only.
 
 mod recordings;
+mod tried;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use crate::control::hook::settings::Hooked;
 use crate::domain::time::Span;
 
 pub use recordings::RecordingsCommand;
+pub use tried::{BacktestArgs, EstimateArgs, LedgerCommand, MarkArgs};
 
 /// A clock on every agent's arm, and a key that stops it.
 ///
@@ -37,7 +39,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub struct BudgetArgs {
-    /// Clock of every run, over what the policy says: 30m, 1h30m
+    /// Clock of every run, over what the policy says: 30m, 1h30m; with `run` also auto, what like runs took
     #[arg(long, global = true, value_name = "TIME", help_heading = "Budget")]
     pub budget: Option<String>,
     /// Hard limit on a meter: usd=5, tools=200, tokens=2M, turns=50, failures=10, depth=3, fanout=8, wall=1h (repeatable)
@@ -207,6 +209,17 @@ pub enum Command {
     Forecast {
         #[command(subcommand)]
         command: ForecastCommand,
+    },
+    /// Try a policy on sessions that are over: what it would have stopped or held, what that saves and what it costs
+    Backtest(BacktestArgs),
+    /// Say what a task will take, by finished runs that are like it
+    Estimate(EstimateArgs),
+    /// Say that a run ended well or badly, for backtests and estimates
+    Mark(MarkArgs),
+    /// The ledger: one row for each run
+    Ledger {
+        #[command(subcommand)]
+        command: LedgerCommand,
     },
     /// Put redkey's hook into an agent's settings, so that runs not started by redkey can be stopped and held
     Hook {

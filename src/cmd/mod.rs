@@ -2,17 +2,22 @@
 
 pub mod attend;
 pub mod audit;
+pub mod backtest;
 pub mod demo;
+pub mod estimate;
 pub mod forecast;
 pub mod gate;
 pub mod grant;
 pub mod hook;
+pub mod ledger;
 pub mod ls;
+pub mod mark;
 pub mod policy;
 mod read;
 pub mod recordings;
 pub mod replay;
 pub mod run;
+mod sessions;
 pub mod show;
 pub mod stop;
 pub mod tail;
@@ -41,15 +46,20 @@ pub struct Setup {
     pub env: Env,
     pub loaded: Loaded,
     pub rules: Arc<Rules>,
+    /// What stands on the command line.
+    pub flags: config::Flags,
+    /// `redkey run --budget auto`.
+    pub auto: bool,
 }
 
 impl Setup {
     /// Reads environment and policy. `flags` come from the command line.
     pub fn new(cli: &Cli) -> Result<Self> {
         let env = Env::from_process();
-        let loaded = config::load(&config::Sources::from_process(flags(cli)))?;
+        let flags = flags(cli);
+        let loaded = config::load(&config::Sources::from_process(flags.clone()))?;
         let rules = loaded.rules.clone();
-        Ok(Self { env, loaded, rules })
+        Ok(Self { env, loaded, rules, flags, auto: is_auto(cli) })
     }
 
     /// Where and how things are recorded. `no_redact`: secrets stay in.
@@ -66,11 +76,18 @@ impl Setup {
 }
 
 fn flags(cli: &Cli) -> config::Flags {
+    let budget = cli.budget.budget.clone();
     config::Flags {
         policy: cli.budget.policy.clone(),
-        budget: cli.budget.budget.clone(),
+        // What like runs took is found out by the command itself.
+        budget: budget.filter(|_| !is_auto(cli)),
         caps: cli.budget.caps.clone(),
     }
+}
+
+/// `redkey run --budget auto`.
+fn is_auto(cli: &Cli) -> bool {
+    cli.budget.budget.as_deref() == Some("auto") && matches!(cli.command, Some(Command::Run(_)))
 }
 
 /// Runs the command; the exit code on success.
@@ -177,6 +194,10 @@ fn headless(cli: &Cli, setup: &Setup, command: &Command, out: &mut dyn Write) ->
         Command::Forecast { command: ForecastCommand::Score { paths, json } } => {
             forecast::score(setup, paths, *json, out)?;
         }
+        Command::Backtest(args) => backtest::run(setup, args, out)?,
+        Command::Estimate(args) => estimate::run(setup, args, out)?,
+        Command::Mark(args) => mark::run(setup, args, out)?,
+        Command::Ledger { command } => ledger::run(setup, command, out)?,
         _ => {}
     }
     Ok(0)

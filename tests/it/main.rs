@@ -1,6 +1,7 @@
 //! redkey from outside: the library over recorded files, the binary as a user starts it.
 
 mod audit;
+mod backtest;
 mod fixtures;
 mod headless;
 mod hooks;
