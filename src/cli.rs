@@ -1,11 +1,17 @@
 //! The command line: types only.
 
+mod recordings;
+mod tried;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::control::hook::settings::Hooked;
 use crate::domain::time::Span;
+
+pub use recordings::RecordingsCommand;
+pub use tried::{BacktestArgs, EstimateArgs, LedgerCommand, MarkArgs};
 
 /// A clock on every agent's arm, and a key that stops it.
 ///
@@ -18,6 +24,12 @@ pub struct Cli {
     pub budget: BudgetArgs,
     #[command(flatten)]
     pub look: LookArgs,
+    /// Record what the screen watches
+    #[arg(long, global = true)]
+    pub record: bool,
+    /// Leave secrets in what is recorded
+    #[arg(long, global = true)]
+    pub no_redact: bool,
     /// Show every run that is found, not only those active in the last 24 hours
     #[arg(long, global = true)]
     pub all: bool,
@@ -27,7 +39,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub struct BudgetArgs {
-    /// Clock of every run, over what the policy says: 30m, 1h30m
+    /// Clock of every run, over what the policy says: 30m, 1h30m; with `run` also auto, what like runs took
     #[arg(long, global = true, value_name = "TIME", help_heading = "Budget")]
     pub budget: Option<String>,
     /// Hard limit on a meter: usd=5, tools=200, tokens=2M, turns=50, failures=10, depth=3, fanout=8, wall=1h (repeatable)
@@ -69,6 +81,8 @@ pub enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+    /// Play runs again as they were: forwards, backwards, at any speed
+    Replay(ReplayArgs),
     /// Watch small agents that redkey brings along; needs no account, no network and no agent
     Demo {
         #[command(flatten)]
@@ -196,6 +210,17 @@ pub enum Command {
         #[command(subcommand)]
         command: ForecastCommand,
     },
+    /// Try a policy on sessions that are over: what it would have stopped or held, what that saves and what it costs
+    Backtest(BacktestArgs),
+    /// Say what a task will take, by finished runs that are like it
+    Estimate(EstimateArgs),
+    /// Say that a run ended well or badly, for backtests and estimates
+    Mark(MarkArgs),
+    /// The ledger: one row for each run
+    Ledger {
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
     /// Put redkey's hook into an agent's settings, so that runs not started by redkey can be stopped and held
     Hook {
         #[command(subcommand)]
@@ -205,6 +230,11 @@ pub enum Command {
     Gate {
         #[command(subcommand)]
         command: GateCommand,
+    },
+    /// List, check, copy and remove recordings of runs
+    Recordings {
+        #[command(subcommand)]
+        command: RecordingsCommand,
     },
     /// Print the JSON Schema of redkey's own events
     Schema,
@@ -277,6 +307,28 @@ pub struct StopArgs {
     /// The stop's id
     #[arg(long, hide = true)]
     pub id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Recordings, runs (or the beginning of their ids), transcripts, streams, directories; several play on one time axis
+    #[arg(required = true, value_name = "RUN|FILE")]
+    pub runs: Vec<String>,
+    /// Where to begin: 12:34:56, +5m, -30s, 50%, or RFC 3339
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<String>,
+    /// Print the state at that moment (or the end) as one JSON object, without a screen
+    #[arg(long)]
+    pub json: bool,
+    /// How many times faster than life: 0.25 to 1000, or max
+    #[arg(long, value_name = "TIMES")]
+    pub speed: Option<String>,
+    /// Cut silence longer than this short
+    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
+    pub idle_cap: Option<Span>,
+    /// Begin paused
+    #[arg(long)]
+    pub paused: bool,
 }
 
 #[derive(Debug, Args)]

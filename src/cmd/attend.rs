@@ -47,6 +47,8 @@ pub fn run(setup: &Setup, told: &Told) -> Result<u8> {
         started: clock::now(),
         user: super::grant::user(),
         log: None,
+        // What redkey did not start is recorded by a screen that is asked to.
+        record: None,
     };
     let attendant = Attendant::new(desk, Audit::open(&audit::path(&dirs)), agent, meter)?;
     let mut out = std::io::stdout().lock();

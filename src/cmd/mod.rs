@@ -2,15 +2,22 @@
 
 pub mod attend;
 pub mod audit;
+pub mod backtest;
 pub mod demo;
+pub mod estimate;
 pub mod forecast;
 pub mod gate;
 pub mod grant;
 pub mod hook;
+pub mod ledger;
 pub mod ls;
+pub mod mark;
 pub mod policy;
 mod read;
+pub mod recordings;
+pub mod replay;
 pub mod run;
+mod sessions;
 pub mod show;
 pub mod stop;
 pub mod tail;
@@ -30,6 +37,8 @@ use crate::control::meter::attend::Told;
 use crate::domain::event::Agent;
 use crate::domain::rules::Rules;
 use crate::domain::text::Text;
+use crate::record::redact::Redactor;
+use crate::record::store::{Recording, Store};
 use crate::sources::Env;
 
 /// What every command starts from: the environment and the policy in force.
@@ -37,24 +46,48 @@ pub struct Setup {
     pub env: Env,
     pub loaded: Loaded,
     pub rules: Arc<Rules>,
+    /// What stands on the command line.
+    pub flags: config::Flags,
+    /// `redkey run --budget auto`.
+    pub auto: bool,
 }
 
 impl Setup {
     /// Reads environment and policy. `flags` come from the command line.
     pub fn new(cli: &Cli) -> Result<Self> {
         let env = Env::from_process();
-        let loaded = config::load(&config::Sources::from_process(flags(cli)))?;
+        let flags = flags(cli);
+        let loaded = config::load(&config::Sources::from_process(flags.clone()))?;
         let rules = loaded.rules.clone();
-        Ok(Self { env, loaded, rules })
+        Ok(Self { env, loaded, rules, flags, auto: is_auto(cli) })
+    }
+
+    /// Where and how things are recorded. `no_redact`: secrets stay in.
+    pub fn recording(&self, dirs: &config::Dirs, no_redact: bool) -> Result<Recording> {
+        let policy = &self.rules.policy.record;
+        Ok(Recording {
+            store: Store::of(dirs),
+            policy: Arc::new(self.loaded.recorded()),
+            redactor: if no_redact { Redactor::default() } else { Redactor::new(&policy.redact)? },
+            keep: policy.keep,
+            keep_mb: policy.keep_mb,
+        })
     }
 }
 
 fn flags(cli: &Cli) -> config::Flags {
+    let budget = cli.budget.budget.clone();
     config::Flags {
         policy: cli.budget.policy.clone(),
-        budget: cli.budget.budget.clone(),
+        // What like runs took is found out by the command itself.
+        budget: budget.filter(|_| !is_auto(cli)),
         caps: cli.budget.caps.clone(),
     }
+}
+
+/// `redkey run --budget auto`.
+fn is_auto(cli: &Cli) -> bool {
+    cli.budget.budget.as_deref() == Some("auto") && matches!(cli.command, Some(Command::Run(_)))
 }
 
 /// Runs the command; the exit code on success.
@@ -88,6 +121,7 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
         Some(Command::Status { run, json }) => stop::status(run.as_deref(), *json, &mut out)?,
         Some(Command::Policy { command }) => policy_command(&cli, command, &mut out)?,
         Some(Command::Hook { command }) => hook::run(&cli, command, &mut out)?,
+        Some(Command::Recordings { command }) => recordings::run(&cli, command, &mut out)?,
         Some(Command::Gate { command }) => gate::run(command, &mut out)?,
         Some(Command::Demo { demo }) if demo.agent.is_some() => {
             demo::play(demo.agent.as_deref().unwrap_or_default(), demo.speed, demo.tied, &mut out)?
@@ -103,9 +137,14 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                     drop(out);
                     return watch::run(&cli, &setup, paths);
                 }
+                Some(Command::Replay(args)) if args.json => replay::run(&cli, &setup, args, &mut out)?,
+                Some(Command::Replay(args)) => {
+                    drop(out);
+                    return replay::run(&cli, &setup, args, &mut std::io::sink());
+                }
                 Some(Command::Run(args)) => {
                     drop(out);
-                    return Ok(match run::run(&setup, args) {
+                    return Ok(match run::run(&setup, args, cli.no_redact) {
                         Ok(Ok(code)) => code,
                         Ok(Err(signal)) => end_by(signal),
                         Err(error) => {
@@ -155,6 +194,10 @@ fn headless(cli: &Cli, setup: &Setup, command: &Command, out: &mut dyn Write) ->
         Command::Forecast { command: ForecastCommand::Score { paths, json } } => {
             forecast::score(setup, paths, *json, out)?;
         }
+        Command::Backtest(args) => backtest::run(setup, args, out)?,
+        Command::Estimate(args) => estimate::run(setup, args, out)?,
+        Command::Mark(args) => mark::run(setup, args, out)?,
+        Command::Ledger { command } => ledger::run(setup, command, out)?,
         _ => {}
     }
     Ok(0)

@@ -27,6 +27,7 @@ use toml::{Table, Value};
 
 use crate::domain::policy::{EMBEDDED, Policy};
 use crate::domain::rules::{BadPattern, Rules};
+use crate::record::format::PolicyRec;
 
 pub use dirs::Dirs;
 pub use layer::{Layer, Name};
@@ -280,6 +281,30 @@ impl Loaded {
     /// The merged policy, as TOML has it.
     pub fn merged(&self) -> &Table {
         &self.merged
+    }
+
+    /// The policy as a recording holds it: everything but what is about recordings, globs as they are compiled.
+    pub fn recorded(&self) -> PolicyRec {
+        let mut table = self.merged.clone();
+        table.remove("record");
+        let policy = &self.rules.policy;
+        let set = |list: Option<&mut Value>, key: &str, globs: Vec<Option<&str>>| {
+            let items = list.and_then(Value::as_array_mut).into_iter().flatten();
+            for (item, glob) in items.zip(globs) {
+                if let (Some(item), Some(glob)) = (item.as_table_mut(), glob) {
+                    item.insert(key.to_owned(), Value::String(glob.to_owned()));
+                }
+            }
+        };
+        let projects = policy.budget.rules.iter().map(|rule| rule.project.as_deref()).collect();
+        set(table.get_mut("budget").and_then(|budget| budget.get_mut("rules")), "project", projects);
+        let globs = policy.materiality.iter().map(|rule| Some(rule.glob.as_str())).collect();
+        set(table.get_mut("materiality"), "glob", globs);
+        PolicyRec {
+            toml: table.to_string().into(),
+            project_rules: policy.budget.rules.iter().filter(|rule| rule.tightens).count(),
+            project_globs: policy.materiality.iter().filter(|rule| rule.tightens).count(),
+        }
     }
 
     /// Where a merged value comes from.

@@ -7,9 +7,10 @@ use super::key::KeyPath;
 use super::suggest::nearest;
 use crate::domain::event::Agent;
 use crate::domain::policy::{
-    Budget, BudgetRule, Caps, Clock, Forecast, Gating, Materiality, Policy, Stopping, Tariff, Watch,
+    Budget, BudgetRule, Caps, Clock, Forecast, Gating, Materiality, Policy, Recording, Stopping, Tariff, Watch,
 };
 use crate::domain::time::Span;
+use crate::record::redact::Pattern;
 
 /// The newest form of the policy file.
 pub const VERSION: u32 = 1;
@@ -29,7 +30,7 @@ struct Check {
 /// Everything that makes no sense in a merged policy.
 pub fn complaints(policy: &Policy) -> Vec<Complaint> {
     let mut check = Check::default();
-    let Policy { version, budget, caps, clock, stop, gate, tariff, materiality, forecast, shell, tools, watch } =
+    let Policy { version, budget, caps, clock, stop, gate, tariff, materiality, forecast, shell, tools, watch, record } =
         policy;
     if *version != VERSION {
         check.say("version", format!("is {version}; this redkey reads version {VERSION}"));
@@ -57,6 +58,7 @@ pub fn complaints(policy: &Policy) -> Vec<Complaint> {
     }
     let Watch { active_within } = watch;
     check.span("watch.active_within", *active_within, Span(1), Span::secs(100 * 366 * 86_400));
+    check.record(record);
     check.found
 }
 
@@ -142,6 +144,20 @@ impl Check {
         }
         if warn_at.len() > MAX_WARNINGS {
             self.say("clock.warn_at", format!("holds {} times; {MAX_WARNINGS} at most", warn_at.len()));
+        }
+    }
+
+    fn record(&mut self, record: &Recording) {
+        let Recording { watched: _, keep, keep_mb, redact } = record;
+        self.span("record.keep", *keep, Span::mins(1), Span::secs(100 * 366 * 86_400));
+        self.number("record.keep_mb", *keep_mb, 1, u32::MAX);
+        for (name, patterns) in redact {
+            let at = KeyPath::default().key("record").key("redact").key(name);
+            for (i, pattern) in patterns.iter().enumerate() {
+                if let Err(why) = Pattern::parse(pattern) {
+                    self.found.push((at.clone().index(i), why));
+                }
+            }
         }
     }
 

@@ -6,7 +6,8 @@
 
 use super::key::KeyPath;
 use crate::domain::policy::{
-    AtZero, Budget, BudgetRule, Caps, Clock, Forecast, Gating, Leftovers, Materiality, Policy, Stopping, Tariff, Watch,
+    AtZero, Budget, BudgetRule, Caps, Clock, Forecast, Gating, Leftovers, Materiality, Policy, Recording, Stopping,
+    Tariff, Watch,
 };
 use crate::domain::time::Span;
 
@@ -24,8 +25,21 @@ pub struct Loosening {
 /// What `own`, a project's policy by itself, would loosen. `was` is the policy below it, `now` the two merged.
 pub fn loosenings(was: &Policy, now: &Policy, own: &Policy) -> Vec<Loosening> {
     let mut judge = Judge::default();
-    let Policy { version, budget, caps, clock, stop, gate, tariff, materiality: _, forecast, shell, tools, watch } =
-        was;
+    let Policy {
+        version,
+        budget,
+        caps,
+        clock,
+        stop,
+        gate,
+        tariff,
+        materiality: _,
+        forecast,
+        shell,
+        tools,
+        watch,
+        record,
+    } = was;
     judge.same("version", *version, now.version);
     judge.budget(budget, &now.budget, own, was);
     judge.caps("caps", caps, &now.caps);
@@ -41,6 +55,11 @@ pub fn loosenings(was: &Policy, now: &Policy, own: &Policy) -> Vec<Loosening> {
     classes::tools(&mut judge.found, tools, &own.tools);
     let Watch { active_within } = watch;
     judge.same("watch.active_within", *active_within, now.watch.active_within);
+    // A project's patterns go in front of those below, and so only add to them.
+    let Recording { watched, keep, keep_mb, redact: _ } = record;
+    judge.same("record.watched", *watched, now.record.watched);
+    judge.same("record.keep", *keep, now.record.keep);
+    judge.same("record.keep_mb", *keep_mb, now.record.keep_mb);
     judge.found
 }
 

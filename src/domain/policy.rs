@@ -27,6 +27,7 @@ pub struct Policy {
     pub shell: BTreeMap<String, ShellClass>,
     pub tools: BTreeMap<String, BTreeMap<String, ToolClass>>,
     pub watch: Watch,
+    pub record: Recording,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -257,6 +258,20 @@ pub struct Forecast {
 #[serde(default, deny_unknown_fields)]
 pub struct Watch {
     pub active_within: Span,
+}
+
+/// What is recorded, how long it is kept, and what must not be in it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recording {
+    /// The screen records what it watches.
+    pub watched: bool,
+    /// Older recordings go.
+    pub keep: Span,
+    /// The oldest go while all together are larger, in megabytes.
+    pub keep_mb: u32,
+    /// Patterns of secrets by name ([`crate::record::redact`]); a name without any is off.
+    pub redact: BTreeMap<String, Vec<String>>,
 }
 
 /// What a shell command counts as, in rising gravity.

@@ -1,10 +1,12 @@
 //! redkey from outside: the library over recorded files, the binary as a user starts it.
 
 mod audit;
+mod backtest;
 mod fixtures;
 mod headless;
 mod hooks;
 mod pty;
+mod replay;
 mod screen;
 mod support;
 mod tidy;

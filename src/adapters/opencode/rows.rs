@@ -29,7 +29,7 @@ const MAX_DEPTH: u16 = 64;
 /// What opencode calls a session until its model has thought of a title.
 const UNTITLED: [&str; 2] = ["New session - ", "Child session - "];
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Rows {
     /// Child session → its parent.
     parents: HashMap<Arc<str>, Arc<str>>,

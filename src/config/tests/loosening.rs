@@ -60,6 +60,10 @@ const KEYS: &[(&str, &str, Option<&str>)] = &[
     ("forecast.drift_percent", "1", None),
     ("forecast.interval_percent", "50", None),
     ("watch.active_within", "\"1h\"", None),
+    ("record.watched", "true", None),
+    ("record.keep", "\"1d\"", None),
+    ("record.keep_mb", "1", None),
+    ("record.redact.aws", NONE, Some("['mine-[a-z]+']")),
     ("shell.\"git push\"", "\"off\"", None),
     (
         "shell.\"curl|wget|http|xh|nc|ncat|telnet|ftp|sftp|ssh|scp|rsync|ping|dig|nslookup|whois\"",

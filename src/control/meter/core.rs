@@ -22,6 +22,7 @@ use crate::domain::rules::Rules;
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 use crate::engine::{Model, Msg};
+use crate::record::format::{RunSum, Sum};
 
 /// Notes kept for the status.
 const MAX_NOTES: usize = 16;
@@ -307,7 +308,8 @@ impl Core {
         self.ending.clone().or_else(|| interrupt.map(|stop| Text::new(&format!("interrupted by {}", stop.by.by))))
     }
 
-    fn note(&mut self, text: Text) {
+    /// Something that the person should know.
+    pub fn note(&mut self, text: Text) {
         if self.notes.len() >= MAX_NOTES {
             self.notes.remove(0);
         }
@@ -344,6 +346,14 @@ impl Core {
             out: !total.out.is_empty(),
             held: self.held.is_some(),
         })
+    }
+
+    /// What the clock says, for the recording: together, and each session by itself.
+    pub fn sum(&self, now: Stamp) -> Option<Sum> {
+        let total = self.total(now)?;
+        let rules = &self.model.rules;
+        let runs = self.sessions.iter().filter_map(|id| self.model.find(id)).map(|run| RunSum::of(run, now, rules));
+        Some(Sum { granted: total.granted.0, spent: total.spent.0, runs: runs.collect() })
     }
 
     /// Before any session was recognised.

@@ -170,7 +170,8 @@ pub fn parse_id(name: &Text) -> Option<RunId> {
     Some(RunId::new(Agent::parse(agent)?, session))
 }
 
-fn who(by: &Asker) -> Text {
+/// Who asked, in words.
+pub fn who(by: &Asker) -> Text {
     match (by.user.is_empty(), by.by.is_empty()) {
         (true, _) => by.by.clone(),
         (false, true) => by.user.clone(),

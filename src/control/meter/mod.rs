@@ -5,16 +5,19 @@
 //! - [`sessions`], [`stream`], [`ledger`] — where the sessions are, the file of a run without any, and what the record
 //!   says that a run was given.
 //!
+//! - [`book`] — the run's recording.
 //! - [`attend`] — a meter with a socket, for a run that redkey did not start.
 //!
 //! [`run`] is the process: it ends when its supervisor closes the link. Whatever fails here is told and never stops the
 //! run: without a meter there is no clock, but the key still works.
 
 pub mod attend;
+pub mod book;
 pub mod core;
 pub mod decide;
 pub mod ledger;
 pub mod sessions;
+mod setup;
 pub mod stream;
 mod suspects;
 #[cfg(test)]
@@ -23,30 +26,26 @@ pub mod total;
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use self::core::{Config, Core};
+use self::book::Book;
+use self::core::Core;
 use self::sessions::Sessions;
+pub use self::setup::MeterSetup;
 use self::stream::{Stream, Told};
 use super::audit::{self, Audit};
 use super::link::{self, Ended, FromMeter, ToMeter};
 use super::protocol::{Metered, RpcError, code};
-use super::words::{AtZero, ProcId};
 use crate::adapters::Form;
 use crate::clock;
 use crate::domain::event::{Agent, Body, Event, Outcome, RunId};
-use crate::domain::policy::Caps;
-use crate::domain::price::Prices;
-use crate::domain::rules::Rules;
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 use crate::engine::Msg;
-use crate::sources::Env;
 
 /// Numbers go out at most so often.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -59,40 +58,14 @@ const IDLE: Duration = Duration::from_secs(5);
 /// A command in which no agent was recognised for so long is a run of its own; one that looks like an agent has longer.
 const UNKNOWN_AFTER: Span = Span(3_000);
 const AGENT_AFTER: Span = Span(30_000);
+/// So long after the end of a run its last words are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 /// The number of a source that is no file.
 const IN_MEMORY: u32 = u32::MAX;
 /// The supervisor takes a meter that says nothing for much longer for one that hangs.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// Messages that wait.
 const WAITING: usize = 64;
-
-/// What a meter needs.
-pub struct MeterSetup {
-    pub rules: Arc<Rules>,
-    pub prices: Arc<Prices>,
-    pub env: Env,
-    /// redkey's state directory: the record, and the streams.
-    pub state: PathBuf,
-    /// The name of the run's socket.
-    pub run: Text,
-    /// The process below which the run's processes are: its supervisor. `None`: redkey did not start it.
-    pub root: Option<ProcId>,
-    /// The session, where it is known: of a run that only its hook holds. With its transcript, where the hook says it.
-    pub session: Option<(Agent, Text, Option<PathBuf>)>,
-    /// What the command looks like.
-    pub agent: Option<Agent>,
-    pub command: Text,
-    pub cwd: Text,
-    pub label: Text,
-    pub budget: Option<Span>,
-    pub caps: Option<Caps>,
-    pub at_zero: AtZero,
-    pub started: Stamp,
-    /// The name of the user whose run this is.
-    pub user: Text,
-    /// The log that this process writes for the run's others: they hear whether it can be written.
-    pub log: Option<Audit>,
-}
 
 /// Runs until the other end of `link` is closed. To be called in a process (or a thread) of its own.
 pub fn run(link: UnixStream, setup: MeterSetup) -> Result<()> {
@@ -131,6 +104,7 @@ pub(in crate::control) enum Inbox {
 
 struct Meter {
     core: Core,
+    book: Book,
     sessions: Sessions,
     stream: Stream,
     told: Told,
@@ -150,28 +124,18 @@ struct Meter {
 
 impl Meter {
     fn new(setup: MeterSetup, sender: link::Sender<FromMeter>, tx: mpsc::Sender<Inbox>) -> Self {
-        let config = Config {
-            run: setup.run.clone(),
-            cwd: setup.cwd.clone(),
-            at_zero: setup.at_zero,
-            hooked: setup.session.is_some(),
-            budget: setup.budget,
-            caps: setup.caps,
-            started: setup.started,
-            user: setup.user.clone(),
-            salt: salt(),
-        };
-        let told = Told {
-            command: setup.command.clone(),
-            cwd: setup.cwd.clone(),
-            label: setup.label.clone(),
-            budget: setup.budget,
-            started: setup.started,
-        };
+        let (book, old) = Book::open(&setup, clock::now());
+        let mut core = Core::new(setup.config(), setup.rules.clone(), setup.prices.clone());
+        // Where another meter was before this one, the clock goes on from what that one was told.
+        old.into_iter().for_each(|beat| {
+            let at = beat.at;
+            beat.into_msg().into_iter().for_each(|msg| core.read(msg, at));
+        });
         let mut meter = Self {
-            core: Core::new(config, setup.rules.clone(), setup.prices.clone()),
+            core,
+            book,
             stream: Stream::new(&setup.state, setup.run.as_str()),
-            told,
+            told: setup.told(),
             is_agent: setup.agent.is_some(),
             pseudo: RunId::new(Agent::Native, setup.run.as_str()),
             supervised: setup.session.is_none(),
@@ -235,7 +199,18 @@ impl Meter {
             }
         }
         self.end("the supervisor is gone", Outcome::Interrupted);
+        self.drain(&mut inbox).await;
+        self.book.finish(&self.core, clock::now());
         Ok(())
+    }
+
+    /// What the agent wrote last may still be on its way here; it belongs into the recording.
+    async fn drain(&mut self, inbox: &mut mpsc::Receiver<Inbox>) {
+        let until = tokio_now() + LAST_WORDS;
+        while let Ok(Some(message)) = tokio::time::timeout_at(until, inbox.recv()).await {
+            self.take(message);
+            self.say();
+        }
     }
 
     /// How long nothing has to be looked at.
@@ -261,9 +236,15 @@ impl Meter {
                     self.begin();
                 }
                 self.end(&reason, outcome);
+                self.book.ended(outcome, &reason);
                 self.core.told(ToMeter::Ended(ended), now);
             }
-            Inbox::Told(message) => self.core.told(message, now),
+            Inbox::Told(message) => {
+                if let ToMeter::Stop(stop) = &message {
+                    self.book.stopped(stop, self.core.sessions(), now);
+                }
+                self.core.told(message, now);
+            }
             Inbox::Over => self.gone = true,
             Inbox::Read { reader, own, msgs } => {
                 self.sessions.note(reader, &msgs);
@@ -272,7 +253,7 @@ impl Meter {
                         events.iter().for_each(|(event, _)| self.attach(event.run.clone()));
                     }
                     if let Some(msg) = sessions::renumbered(msg, reader) {
-                        self.core.read(msg, now);
+                        self.read(msg, now);
                     }
                 }
                 self.caught_up(now);
@@ -283,6 +264,14 @@ impl Meter {
     fn caught_up(&mut self, now: Stamp) {
         if self.sessions.is_read() {
             self.core.caught_up(now);
+        }
+    }
+
+    /// Something new for the model; it is recorded as it is told.
+    fn read(&mut self, msg: Msg, now: Stamp) {
+        if let Some(msg) = self.book.news(msg) {
+            self.book.read(&msg, now);
+            self.core.read(msg, now);
         }
     }
 
@@ -325,6 +314,8 @@ impl Meter {
         let records = audit::read(&self.log).map(|log| log.records).unwrap_or_default();
         let before: Vec<_> = records.into_iter().filter(|record| record.at < self.told.started).collect();
         let given = audit::budget_of(&before, &id.to_string());
+        let own = (self.core.config.budget, self.core.config.caps);
+        self.book.attached(&id, &before, own, clock::now());
         self.core.attach(id, given.budget, given.granted);
     }
 
@@ -347,10 +338,10 @@ impl Meter {
         if !self.core.sessions().contains(&self.pseudo) {
             self.attach(self.pseudo.clone());
             let name = Text::new("in memory");
-            self.core.read(Msg::Opened { source: IN_MEMORY, name, form: Some(Form::Stream) }, now);
+            self.read(Msg::Opened { source: IN_MEMORY, name, form: Some(Form::Stream) }, now);
         }
         let event = Event { run: self.pseudo.clone(), branch: None, at: Some(now), body };
-        self.core.read(Msg::Events { source: IN_MEMORY, events: vec![(event, 0)] }, now);
+        self.read(Msg::Events { source: IN_MEMORY, events: vec![(event, 0)] }, now);
     }
 
     fn end(&mut self, reason: &str, outcome: Outcome) {
@@ -363,6 +354,11 @@ impl Meter {
             let _ = self.stream.append(&line);
         }
         for message in self.core.take() {
+            if let FromMeter::Event(raw) = &message
+                && let Ok(fact) = serde_json::from_str(raw.0.get())
+            {
+                self.book.said(&fact, self.core.sessions(), clock::now());
+            }
             self.gone |= self.sender.send(&message).is_err();
         }
     }
@@ -374,7 +370,9 @@ impl Meter {
             (self.degraded, self.said) = (degraded, now_said);
             self.gone |= self.sender.send(&FromMeter::Degraded(degraded)).is_err();
         }
+        self.book.trouble().into_iter().for_each(|trouble| self.core.note(trouble));
         let metered = self.core.metered(now);
+        self.book.metered(&metered, &self.core, now);
         if self.last.as_ref() != Some(&metered) {
             self.gone |= self.sender.send(&FromMeter::Metered(Box::new(metered.clone()))).is_err();
             self.last = Some(metered);
@@ -393,12 +391,6 @@ fn outcome(ended: Ended) -> (Outcome, String) {
 
 fn span(span: Span) -> Duration {
     Duration::from_millis(u64::try_from(span.0).unwrap_or(0))
-}
-
-/// A number that nobody outside can know.
-fn salt() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the loop's own timers")]

@@ -1,5 +1,7 @@
 //! The core, told things in order; what it says.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::adapters::Form;
 use crate::control::audit::Fact;
@@ -7,9 +9,12 @@ use crate::control::link::{Asked, Reply};
 use crate::control::meter::core::{Config, Core};
 use crate::control::peer::Peer;
 use crate::control::protocol::{Call, GateAnswer, GrantCall, HookCall, Raw, Role, Why};
+use crate::control::words::AtZero;
 use crate::control::words::{Asker, Mode, Phase, Stop};
 use crate::domain::event::{Body, Event, Failure, Key};
 use crate::domain::policy::EMBEDDED;
+use crate::domain::price::Prices;
+use crate::domain::rules::Rules;
 use crate::domain::tool::ToolInput;
 
 const NOW: Stamp = Stamp(1_795_000_000_000);
