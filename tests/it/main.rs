@@ -6,5 +6,6 @@ mod headless;
 mod hooks;
 mod pty;
 mod screen;
+mod streams;
 mod support;
 mod tidy;
