@@ -152,7 +152,7 @@ impl From<Mode> for Wish {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resume {
     pub reason: Text,
-    /// On its clock; absent: it is not known.
+    /// On its clock; `None`: it is not known.
     #[serde(default, deserialize_with = "some_ms")]
     pub left_ms: Option<Span>,
 }
