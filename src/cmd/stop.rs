@@ -64,7 +64,7 @@ pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Res
         print(&line, args.json, out)?;
         return Ok(code::UNKNOWN);
     }
-    if let Some(target) = targets.iter().find(|target| matches!(target, Target::Process { .. } | Target::Lost { .. }))
+    if let Some(target) = targets.iter().find(|target| !matches!(target, Target::Socket { .. }))
         && let Err(why) = peer::may_i(&path)
     {
         // A socket's owner refuses by itself; here nobody else would.

@@ -8,5 +8,6 @@ mod hooks;
 mod pty;
 mod replay;
 mod screen;
+mod streams;
 mod support;
 mod tidy;

@@ -32,7 +32,7 @@ fn check(ladder: &mut Ladder, steps: &[(Input, u64, &[Do], Phase)]) {
 }
 
 use Do::{Ask, Kill, Tell};
-use Input::{Acknowledged, Gone, Idle, Press, Tick};
+use Input::{Acknowledged, Gone, Idle, Press, Spent, Tick};
 use Phase::{Delivered, Escalating, Failed, IdleAfterInterrupt, VerifiedDead};
 
 const INT_GROUP: Do = Do::Signal(Rung::Int, Aim::Group);
@@ -222,7 +222,7 @@ fn when_asking_is_spent_nobody_waits_for_it() {
         &mut stop,
         &[
             (Press(Mode::Ladder), 0, &[Ask, Tell], Delivered),
-            (Idle, 20, &[Tell], Acknowledged),
+            (Idle, 20, &[Tell], Phase::Acknowledged),
             (Spent, 20, &[INT_GROUP, Tell], Escalating),
             (Spent, 30, &[], Escalating),
             (Tick, 2_000, &[], Escalating),

@@ -12,7 +12,7 @@ use crate::control::protocol::{Call, GateAnswer, GrantCall, HookCall, Raw, Role,
 use crate::control::words::AtZero;
 use crate::control::words::{Asker, Mode, Phase, Stop};
 use crate::domain::event::{Body, Event, Failure, Key};
-use crate::domain::policy::EMBEDDED;
+use crate::domain::policy::{Caps, EMBEDDED};
 use crate::domain::price::Prices;
 use crate::domain::rules::Rules;
 use crate::domain::tool::ToolInput;

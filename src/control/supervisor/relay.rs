@@ -89,13 +89,13 @@ impl Relay {
                 self.press();
             }
             if ready.user_in {
-                self.from_user();
+                self.read_user();
             }
             if ready.agent_in {
                 self.write_to_agent();
             }
             self.let_go_of_input();
-            let more = if ready.agent_out { self.from_agent() } else { !is_over || !self.has_room() };
+            let more = if ready.agent_out { self.read_agent() } else { !is_over || !self.has_room() };
             if !more {
                 return self.finish();
             }
@@ -132,7 +132,7 @@ impl Relay {
         }
     }
 
-    fn from_user(&mut self) {
+    fn read_user(&mut self) {
         let mut buffer = [0; CHUNK];
         match read(io::stdin(), &mut buffer) {
             Err(Errno::INTR | Errno::AGAIN) => {}
@@ -169,7 +169,7 @@ impl Relay {
     }
 
     /// False: that was all.
-    fn from_agent(&mut self) -> bool {
+    fn read_agent(&mut self) -> bool {
         let mut buffer = [0; CHUNK];
         match read(&self.output, &mut buffer) {
             Ok(0) => return false,
