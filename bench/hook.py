@@ -53,7 +53,7 @@ def transcript(path, megabytes):
     written, number = 0, 0
     with open(path, "w") as file:
         while written < megabytes << 20:
-            base = dict(sessionId=SESSION, cwd="/home/dev/project", timestamp="2026-11-23T13:56:11.743Z", uuid=f"u{number}")
+            base = dict(parentUuid=None, isSidechain=False, sessionId=SESSION, cwd="/home/dev/project", timestamp="2026-11-23T13:56:11.743Z", uuid=f"u{number}")
             use = dict(type="tool_use", id=f"toolu_{number}", name="Bash", input=dict(command=f"make step-{number}"))
             usage = dict(input_tokens=6, cache_read_input_tokens=22112, cache_creation_input_tokens=98, output_tokens=120)
             message = dict(id=f"msg_{number}", role="assistant", model="claude-sonnet-4-5", content=[use], usage=usage)

@@ -1,5 +1,6 @@
 //! The command line: types only.
 
+mod recordings;
 mod tried;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::control::hook::settings::Hooked;
 use crate::domain::time::Span;
 
+pub use recordings::RecordingsCommand;
 pub use tried::{BacktestArgs, EstimateArgs, LedgerCommand, MarkArgs};
 
 /// A clock on every agent's arm, and a key that stops it.
@@ -79,6 +81,8 @@ pub enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+    /// Play runs again as they were: forwards, backwards, at any speed
+    Replay(ReplayArgs),
     /// Watch small agents that redkey brings along; needs no account, no network and no agent
     Demo {
         #[command(flatten)]
@@ -142,10 +146,10 @@ pub enum Command {
         command: PolicyCommand,
     },
     /// Give a run more time
+    #[command(allow_missing_positional = true)]
     Grant {
-        /// A run's id (or the beginning of it), or the name of its socket
-        #[arg(value_name = "RUN")]
-        run: String,
+        #[command(flatten)]
+        which: WhichArgs,
         /// How much: 10m, 1h30m
         #[arg(value_name = "TIME")]
         amount: String,
@@ -153,7 +157,17 @@ pub enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
+    /// Let a held run go on
+    Release {
+        #[command(flatten)]
+        which: WhichArgs,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
     /// Move time from one run to another: what is left of it, and no more
+    ///
+    /// Each is named by its id (or the beginning of it), the name of its socket, or a label that only one run has.
     Transfer {
         #[arg(value_name = "FROM")]
         from: String,
@@ -251,6 +265,17 @@ pub struct RunArgs {
     pub agent: Vec<std::ffi::OsString>,
 }
 
+/// The run that is meant.
+#[derive(Debug, Args)]
+pub struct WhichArgs {
+    /// A run's id (or the beginning of it), the name of its socket, or a label that only one run has
+    #[arg(value_name = "RUN", required_unless_present = "of_label")]
+    pub run: Option<String>,
+    /// The one run of this label
+    #[arg(long = "label", value_name = "LABEL", conflicts_with = "run")]
+    pub of_label: Option<String>,
+}
+
 /// Exit codes: 0 verified, nothing is left; 3 refused; 4 no such run, or no key to it; 5 something is left; 6 the agent
 /// obeyed and is alive.
 #[derive(Debug, Args)]
@@ -282,6 +307,28 @@ pub struct StopArgs {
     /// The stop's id
     #[arg(long, hide = true)]
     pub id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Recordings, runs (or the beginning of their ids), transcripts, streams, directories; several play on one time axis
+    #[arg(required = true, value_name = "RUN|FILE")]
+    pub runs: Vec<String>,
+    /// Where to begin: 12:34:56, +5m, -30s, 50%, or RFC 3339
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<String>,
+    /// Print the state at that moment (or the end) as one JSON object, without a screen
+    #[arg(long)]
+    pub json: bool,
+    /// How many times faster than life: 0.25 to 1000, or max
+    #[arg(long, value_name = "TIMES")]
+    pub speed: Option<String>,
+    /// Cut silence longer than this short
+    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
+    pub idle_cap: Option<Span>,
+    /// Begin paused
+    #[arg(long)]
+    pub paused: bool,
 }
 
 #[derive(Debug, Args)]
@@ -371,7 +418,12 @@ pub enum HookCommand {
         yes: bool,
     },
     /// Say where it is installed, and what it runs
-    Status { agent: Option<Hooked> },
+    Status {
+        agent: Option<Hooked>,
+        /// One JSON array
+        #[arg(long)]
+        json: bool,
+    },
     /// What the agent runs before each call; reads the call from standard input
     #[command(hide = true)]
     Run {
@@ -406,55 +458,4 @@ pub struct GateAnswerArgs {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RecordingsCommand {
-    /// List recordings, the newest last
-    Ls {
-        /// One JSON array
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show what is in a recording
-    Show {
-        /// A run's name, a session's id (or the beginning of either), a label, or a file
-        #[arg(value_name = "RUN|FILE")]
-        run: String,
-        /// One JSON object
-        #[arg(long)]
-        json: bool,
-    },
-    /// Remove recordings
-    Rm {
-        #[arg(required = true, value_name = "RUN")]
-        runs: Vec<String>,
-    },
-    /// Remove what is older, or more, than the policy keeps; pack what has ended
-    Prune {
-        /// Say what would go
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Write a recording to a file (packed if its name ends in .zst) or to standard output (-)
-    Export {
-        #[arg(value_name = "RUN")]
-        run: String,
-        #[arg(value_name = "FILE")]
-        to: PathBuf,
-    },
-    /// Take in recordings from elsewhere; secrets are looked for once more
-    Import {
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-    /// Read recordings from end to end and say what is missing; exit code 4 if anything is
-    Verify {
-        /// All of them if none is named
-        #[arg(value_name = "RUN|FILE")]
-        runs: Vec<String>,
-        /// One JSON array
-        #[arg(long)]
-        json: bool,
-    },
 }

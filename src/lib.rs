@@ -13,6 +13,7 @@
 //! - [`backtest`] — a policy tried on sessions that are over. Pure.
 //! - [`store`] — what is kept over runs: the ledger, and what people said of runs.
 //! - [`record`] — what the engine was told of a run, written while it happens and read back.
+//! - [`replay`] — runs seen again: the model at any moment of what was recorded. Pure.
 //! - [`ui`] — drawing the model; keys become actions.
 //! - [`runtime`] — the one loop: inputs, engine, effects, frame.
 //! - [`demo`] — the small agents of `redkey demo`. Pure.
@@ -51,6 +52,7 @@ pub mod domain;
 pub mod engine;
 pub mod index;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod runtime;
 pub mod sources;

@@ -3,6 +3,8 @@
 //! Frames are drawn only when something changed, at most [`FRAMES`] a second; everything that has arrived is taken in
 //! before a frame. Clocks tick once a second, and not at all while none of them runs.
 
+pub mod replay;
+
 use std::time::Duration;
 
 use anyhow::Result;
@@ -18,6 +20,7 @@ use crate::control::holds::Holds;
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::{Effect, Model, Msg};
+use crate::record::write::watched::Watched;
 use crate::sources::{Handle, Request};
 use crate::ui::terminal::{self, Guard, Screen};
 use crate::ui::theme::{Depth, Theme};
@@ -56,11 +59,21 @@ pub struct Runtime {
     pub incoming: mpsc::Receiver<Vec<Msg>>,
     /// The window's title as it stands.
     pub title: Text,
+    /// What the model is told is recorded.
+    pub record: Option<Watched>,
 }
 
 impl Runtime {
     /// Runs until somebody quits. The terminal is left as it was found.
-    pub async fn run(mut self, guard: &mut Guard, screen: &mut Screen) -> Result<Exit> {
+    pub async fn run(mut self, guard: &mut Guard, screen: &mut Screen) -> Result<(Exit, Option<Watched>)> {
+        let exit = self.work(guard, screen).await;
+        if let Some(record) = &mut self.record {
+            record.finish(&self.model, clock::now());
+        }
+        Ok((exit?, self.record))
+    }
+
+    async fn work(&mut self, guard: &mut Guard, screen: &mut Screen) -> Result<Exit> {
         let mut keys = EventStream::new();
         let mut signals = Signals::new()?;
         let mut dirty = true;
@@ -105,6 +118,9 @@ impl Runtime {
                 () = sleep_until(next_tick) => {
                     let now = clock::now();
                     self.apply(Msg::Tick, now);
+                    if let Some(trouble) = self.record.as_mut().and_then(Watched::trouble) {
+                        dirty |= self.apply(Msg::Control(trouble), now);
+                    }
                     self.tell_live(now);
                     dirty |= self.is_moving(now);
                     next_tick = tokio_now() + self.until_tick(now);
@@ -145,6 +161,9 @@ impl Runtime {
 
     fn apply(&mut self, msg: Msg, now: Stamp) -> bool {
         let mut stale = false;
+        if let Some(record) = &mut self.record {
+            record.note(&msg, now);
+        }
         for effect in self.model.apply(msg, now) {
             match effect {
                 Effect::Redraw => stale = true,
@@ -199,7 +218,7 @@ impl Runtime {
                 Action::Send(msg) => {
                     self.apply(msg, now);
                 }
-                Action::Redraw => {}
+                Action::Redraw | Action::Replay(_) => {}
             }
         }
         Ok(None)

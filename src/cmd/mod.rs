@@ -15,6 +15,7 @@ pub mod mark;
 pub mod policy;
 mod read;
 pub mod recordings;
+pub mod replay;
 pub mod run;
 mod sessions;
 pub mod show;
@@ -36,6 +37,8 @@ use crate::control::meter::attend::Told;
 use crate::domain::event::Agent;
 use crate::domain::rules::Rules;
 use crate::domain::text::Text;
+use crate::record::redact::Redactor;
+use crate::record::store::{Recording, Store};
 use crate::sources::Env;
 
 /// What every command starts from: the environment and the policy in force.
@@ -57,6 +60,18 @@ impl Setup {
         let loaded = config::load(&config::Sources::from_process(flags.clone()))?;
         let rules = loaded.rules.clone();
         Ok(Self { env, loaded, rules, flags, auto: is_auto(cli) })
+    }
+
+    /// Where and how things are recorded. `no_redact`: secrets stay in.
+    pub fn recording(&self, dirs: &config::Dirs, no_redact: bool) -> Result<Recording> {
+        let policy = &self.rules.policy.record;
+        Ok(Recording {
+            store: Store::of(dirs),
+            policy: Arc::new(self.loaded.recorded()),
+            redactor: if no_redact { Redactor::default() } else { Redactor::new(&policy.redact)? },
+            keep: policy.keep,
+            keep_mb: policy.keep_mb,
+        })
     }
 }
 
@@ -122,6 +137,11 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                     drop(out);
                     return watch::run(&cli, &setup, paths);
                 }
+                Some(Command::Replay(args)) if args.json => replay::run(&cli, &setup, args, &mut out)?,
+                Some(Command::Replay(args)) => {
+                    drop(out);
+                    return replay::run(&cli, &setup, args, &mut std::io::sink());
+                }
                 Some(Command::Run(args)) => {
                     drop(out);
                     return Ok(match run::run(&setup, args, cli.no_redact) {
@@ -141,7 +161,10 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                     drop(out);
                     return demo::run(&cli, &setup, demo);
                 }
-                Some(Command::Grant { run, amount, reason }) => grant::grant(&setup, run, amount, reason, &mut out)?,
+                Some(Command::Grant { which, amount, reason }) => {
+                    grant::grant(&setup, which, amount, reason, &mut out)?
+                }
+                Some(Command::Release { which, reason }) => grant::release(&setup, which, reason, &mut out)?,
                 Some(Command::Transfer { from, to, amount, reason }) => {
                     grant::transfer(&setup, from, to, amount, reason, &mut out)?
                 }

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::config::Dirs;
 use crate::control::audit;
 use crate::control::dir::RunDir;
-use crate::control::meter::book::Recording;
 use crate::control::meter::{self, MeterSetup};
 use crate::control::supervisor::{Launch, launch};
 use crate::domain::event::Agent;
@@ -20,8 +19,6 @@ use crate::domain::policy::Leftovers;
 use crate::domain::price::Prices;
 use crate::domain::text::Text;
 use crate::domain::time::Span;
-use crate::record::redact::Redactor;
-use crate::record::store::Store;
 
 /// Starts the agent and waits for its end: the exit code, or (`Err`) the signal by which the agent ended.
 pub fn run(setup: &Setup, args: &RunArgs, no_redact: bool) -> Result<Result<u8, i32>> {
@@ -38,7 +35,7 @@ pub fn run(setup: &Setup, args: &RunArgs, no_redact: bool) -> Result<Result<u8, 
     let caps: BTreeMap<Text, f64> =
         Meter::ALL.iter().filter_map(|m| Some((Text::new(m.name()), m.cap(&given.caps)?))).collect();
     let (rules, env, state, log) = (setup.rules.clone(), setup.env.clone(), dirs.state.clone(), audit::path(&dirs));
-    let record = recording(setup, &dirs, no_redact)?;
+    let record = setup.recording(&dirs, no_redact)?;
     let (meter_label, at_zero) = (label.clone(), policy.clock.at_zero);
     launch(Launch {
         command: args.agent.clone(),
@@ -84,19 +81,5 @@ pub fn run(setup: &Setup, args: &RunArgs, no_redact: bool) -> Result<Result<u8, 
             let _ = pump.join();
             metered
         }),
-    })
-}
-
-/// Where the run is recorded, and what must not be in it.
-fn recording(setup: &Setup, dirs: &Dirs, no_redact: bool) -> Result<Recording> {
-    let policy = &setup.rules.policy.record;
-    let redactor = if no_redact { Redactor::default() } else { Redactor::new(&policy.redact)? };
-    let policy_text = setup.loaded.recorded();
-    Ok(Recording {
-        store: Store::of(dirs),
-        policy: Arc::new(policy_text),
-        redactor,
-        keep: policy.keep,
-        keep_mb: policy.keep_mb,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::mpsc;
 
 use super::{Setup, needs_terminal, read};
@@ -17,6 +17,7 @@ use crate::control::mapping::scan::Proc;
 use crate::control::meter::ledger;
 use crate::domain::text::Text;
 use crate::engine::Model;
+use crate::record::write::watched::Watched;
 use crate::runtime::{self, Exit, Runtime, ThemeFinder};
 use crate::sources::{self, Plan};
 use crate::ui::terminal::Guard;
@@ -29,8 +30,16 @@ pub fn run(cli: &Cli, setup: &Setup, paths: &[PathBuf]) -> Result<u8> {
     screen(cli, setup, read::plan(setup, paths, cli.all)?)
 }
 
-/// The screen on a plan.
-pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
+/// How the screen looks, and how a person wants it.
+pub struct Look {
+    pub depth: Depth,
+    pub themes: ThemeFinder,
+    pub theme: Theme,
+    pub options: Options,
+}
+
+/// Reads it from the command line and the environment.
+pub fn look(cli: &Cli, setup: &Setup) -> Result<Look> {
     let depth = depth(cli.look.color);
     let themes = theme_finder(config::Dirs::find());
     let theme = themes(&cli.look.theme)?.at(depth);
@@ -42,10 +51,17 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
         utc_offset: clock::utc_offset(),
         warnings: setup.loaded.warnings.iter().map(|w| Text::new(&w.to_string())).collect(),
     };
+    Ok(Look { depth, themes, theme, options })
+}
+
+/// The screen on a plan.
+pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
+    let Look { depth, themes, theme, options } = look(cli, setup)?;
     let model: Model = read::model(setup);
+    let record = watched(cli, setup)?;
     let (tx, incoming) = mpsc::channel(runtime::BATCHES);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let exit = runtime.block_on(async {
+    let (exit, record) = runtime.block_on(async {
         // Raw mode first: what is typed meanwhile must not be echoed.
         let (mut guard, mut screen) = Guard::take(options.mouse)?;
         let dirs = config::Dirs::find();
@@ -59,16 +75,36 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
         let sources = sources::spawn(plan, tx)?;
         let title = Text::default();
         let ui = Ui::new(options);
-        Runtime { model, ui, theme, themes, depth, sources, hands, holds, incoming, title }
+        Runtime { model, ui, theme, themes, depth, sources, hands, holds, incoming, title, record }
             .run(&mut guard, &mut screen)
             .await
     })?;
     // A reader may still be blocked on standard input; it must not keep the program.
     runtime.shutdown_background();
-    Ok(match exit {
+    if let Some(record) = record {
+        record.put_away(clock::now());
+    }
+    Ok(exit_code(exit))
+}
+
+pub fn exit_code(exit: Exit) -> u8 {
+    match exit {
         Exit::Quit => 0,
-        Exit::Signal(number) => 128 + number as u8,
-    })
+        Exit::Signal(number) => 128u8.saturating_add(u8::try_from(number).unwrap_or(0)),
+    }
+}
+
+/// The recording of this screen, if it was asked for.
+fn watched(cli: &Cli, setup: &Setup) -> Result<Option<Watched>> {
+    if !cli.record && !setup.rules.policy.record.watched {
+        return Ok(None);
+    }
+    let dirs = config::Dirs::find().context("no home directory is known (HOME is not set)\nhint: set HOME")?;
+    let recording = setup.recording(&dirs, cli.no_redact)?;
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let place = recording.store.dir.display().to_string();
+    let watched = Watched::begin(recording, &cwd.to_string_lossy(), clock::now());
+    Ok(Some(watched.with_context(|| format!("cannot record in {place}"))?))
 }
 
 /// Where holds are looked for. The sockets' directory needn't be there yet.

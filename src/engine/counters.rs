@@ -39,6 +39,11 @@ impl Counters {
         }
     }
 
+    /// Since when events are counted for the next rate.
+    pub fn window_start(&self) -> Stamp {
+        self.window_start
+    }
+
     /// Events per second over the last full window.
     pub fn rate(&self) -> f64 {
         self.rate

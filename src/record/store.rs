@@ -3,10 +3,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::format::{Ended, Header, Sum};
+use super::format::{Ended, Header, PolicyRec, Sum};
 use super::pack::{Table, Unpacker};
 use super::read;
+use super::redact::Redactor;
 use super::tape::{Side, Tape, TapeError, TapeMsg};
 use crate::config::Dirs;
 use crate::domain::text::Text;
@@ -19,6 +21,17 @@ const TAIL: u64 = 256 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
     pub dir: PathBuf,
+}
+
+/// Where and how something is recorded.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    pub store: Store,
+    pub policy: Arc<PolicyRec>,
+    /// Without rules: secrets stay.
+    pub redactor: Redactor,
+    pub keep: Span,
+    pub keep_mb: u32,
 }
 
 /// One recording, as far as its beginning and its end tell.

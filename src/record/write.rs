@@ -8,6 +8,7 @@ pub mod already;
 pub mod append;
 #[cfg(test)]
 mod tests;
+pub mod watched;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};

@@ -7,7 +7,7 @@
 //! - [`source`], [`merge`], [`pool`] — one numbered source, the files of one run in order of time, all of them;
 //! - [`notice`], [`inbox`], [`watch`] — the thread that follows; [`batch`] — everything once, for plain commands;
 //! - [`each`] — session after session, each by itself;
-//! - [`history`], [`pretty`] — reading again what was read before.
+//! - [`history`], [`pretty`] — reading again what was read before; [`script`] — one run from its start, for replay.
 
 mod batch;
 mod decode;
@@ -25,6 +25,7 @@ mod opencode;
 mod pipe;
 mod pool;
 mod pretty;
+mod script;
 mod source;
 mod tail;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub use env::Env;
 pub(crate) use group::first_line;
 pub use locate::locate;
 pub(crate) use opencode::sessions as opencode_sessions;
+pub use script::{Script, read_text};
 pub(crate) use tail::project_root;
 pub use watch::{Handle, spawn};
 

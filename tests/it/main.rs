@@ -6,6 +6,8 @@ mod fixtures;
 mod headless;
 mod hooks;
 mod pty;
+mod replay;
 mod screen;
+mod streams;
 mod support;
 mod tidy;

@@ -2,7 +2,6 @@
 //! the clock said. Whatever fails here is told as a note; the run and its clock go on.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::MeterSetup;
 use super::core::Core;
@@ -14,29 +13,17 @@ use crate::domain::event::{Key, Outcome, RunId};
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 use crate::engine::{Fact, Hold, Msg};
-use crate::record::format::{Ended, Header, Mark, PolicyRec, VERSION};
-use crate::record::redact::Redactor;
-use crate::record::store::Store;
+use crate::record::format::{Ended, Header, Mark, VERSION};
+use crate::record::read;
+use crate::record::store::{self, Recording};
 use crate::record::tape::{Beat, Side, TapeMsg};
 use crate::record::write::already::Already;
 use crate::record::write::{Recorder, append};
-use crate::record::{read, store};
 
 /// The clock's reading goes into the recording so often while it moves.
 const SUM: Span = Span(10_000);
 /// Changes of the status that are numbers alone, at most so often.
 const NUMBERS: Span = Span(1_000);
-
-/// Where and how a run is recorded.
-#[derive(Clone, Debug)]
-pub struct Recording {
-    pub store: Store,
-    pub policy: Arc<PolicyRec>,
-    /// Without rules: secrets stay.
-    pub redactor: Redactor,
-    pub keep: Span,
-    pub keep_mb: u32,
-}
 
 /// The recording under way.
 pub(super) struct Book {
@@ -44,6 +31,8 @@ pub(super) struct Book {
     recorder: Option<Recorder>,
     path: PathBuf,
     already: Already,
+    /// Sessions whose budget and grants the recording has.
+    known: Vec<RunId>,
     status: Status,
     supervised: bool,
     told: Option<Metered>,
@@ -66,6 +55,7 @@ impl Book {
             recorder: None,
             path: PathBuf::new(),
             already: Already::default(),
+            known: Vec::new(),
             status: status(setup),
             supervised: setup.session.is_none(),
             told: None,
@@ -96,6 +86,9 @@ impl Book {
             let tape = read::open(&self.path).map_err(std::io::Error::other)?;
             for beat in tape.map_while(Result::ok) {
                 self.already.note(&beat);
+                if let TapeMsg::Control(Fact::Budget { run, .. }) = &beat.msg {
+                    self.known.push(run.clone());
+                }
                 // What control told stands in its own record, and is told from there.
                 if !matches!(beat.msg, TapeMsg::Control(_) | TapeMsg::Side(_) | TapeMsg::Tick) {
                     old.push(beat);
@@ -139,15 +132,16 @@ impl Book {
 
     /// A session belongs to the run. `before`: what the record of control says from before the run began.
     pub fn attached(
-        &self,
+        &mut self,
         id: &RunId,
         before: &[audit::Record],
         setup: (Option<Span>, Option<crate::domain::policy::Caps>),
         now: Stamp,
     ) {
-        if self.recorder.is_none() {
+        if self.recorder.is_none() || self.known.contains(id) {
             return;
         }
+        self.known.push(id.clone());
         let mut ledger = ledger::Ledger::default();
         let is_of = |fact: &Fact| match fact {
             Fact::Budget { run, .. } | Fact::Grant { run, .. } => run == id,

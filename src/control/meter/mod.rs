@@ -17,6 +17,7 @@ pub mod core;
 pub mod decide;
 pub mod ledger;
 pub mod sessions;
+mod setup;
 pub mod stream;
 mod suspects;
 #[cfg(test)]
@@ -25,34 +26,31 @@ pub mod total;
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use self::book::{Book, Recording};
-use self::core::{Config, Core};
+use self::book::Book;
+use self::core::Core;
 use self::sessions::Sessions;
+pub use self::setup::MeterSetup;
 use self::stream::{Stream, Told};
 use super::audit::{self, Audit};
 use super::link::{self, Ended, FromMeter, ToMeter};
 use super::protocol::{Metered, RpcError, code};
-use super::words::{AtZero, ProcId};
 use crate::adapters::Form;
 use crate::clock;
 use crate::domain::event::{Agent, Body, Event, Outcome, RunId};
-use crate::domain::policy::Caps;
-use crate::domain::price::Prices;
-use crate::domain::rules::Rules;
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 use crate::engine::Msg;
-use crate::sources::Env;
 
 /// Numbers go out at most so often.
 const PAUSE: Duration = Duration::from_millis(100);
+/// And it is looked at what comes at a known time no sooner than after this, so that rounding makes no busy loop.
+const SHORTEST: Duration = Duration::from_millis(5);
 /// The clock is looked at so often while it runs.
 const TICK: Duration = Duration::from_millis(250);
 /// And so often while it stands.
@@ -68,36 +66,6 @@ const IN_MEMORY: u32 = u32::MAX;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// Messages that wait.
 const WAITING: usize = 64;
-
-/// What a meter needs.
-pub struct MeterSetup {
-    pub rules: Arc<Rules>,
-    pub prices: Arc<Prices>,
-    pub env: Env,
-    /// redkey's state directory: the record, and the streams.
-    pub state: PathBuf,
-    /// The name of the run's socket.
-    pub run: Text,
-    /// The process below which the run's processes are: its supervisor. `None`: redkey did not start it.
-    pub root: Option<ProcId>,
-    /// The session, where it is known: of a run that only its hook holds. With its transcript, where the hook says it.
-    pub session: Option<(Agent, Text, Option<PathBuf>)>,
-    /// What the command looks like.
-    pub agent: Option<Agent>,
-    pub command: Text,
-    pub cwd: Text,
-    pub label: Text,
-    pub budget: Option<Span>,
-    pub caps: Option<Caps>,
-    pub at_zero: AtZero,
-    pub started: Stamp,
-    /// The name of the user whose run this is.
-    pub user: Text,
-    /// The log that this process writes for the run's others: they hear whether it can be written.
-    pub log: Option<Audit>,
-    /// Where it is recorded; `None`: it isn't.
-    pub record: Option<Recording>,
-}
 
 /// Runs until the other end of `link` is closed. To be called in a process (or a thread) of its own.
 pub fn run(link: UnixStream, setup: MeterSetup) -> Result<()> {
@@ -156,26 +124,8 @@ struct Meter {
 
 impl Meter {
     fn new(setup: MeterSetup, sender: link::Sender<FromMeter>, tx: mpsc::Sender<Inbox>) -> Self {
-        let config = Config {
-            run: setup.run.clone(),
-            cwd: setup.cwd.clone(),
-            at_zero: setup.at_zero,
-            hooked: setup.session.is_some(),
-            budget: setup.budget,
-            caps: setup.caps,
-            started: setup.started,
-            user: setup.user.clone(),
-            salt: salt(),
-        };
-        let told = Told {
-            command: setup.command.clone(),
-            cwd: setup.cwd.clone(),
-            label: setup.label.clone(),
-            budget: setup.budget,
-            started: setup.started,
-        };
         let (book, old) = Book::open(&setup, clock::now());
-        let mut core = Core::new(config, setup.rules.clone(), setup.prices.clone());
+        let mut core = Core::new(setup.config(), setup.rules.clone(), setup.prices.clone());
         // Where another meter was before this one, the clock goes on from what that one was told.
         old.into_iter().for_each(|beat| {
             let at = beat.at;
@@ -185,7 +135,7 @@ impl Meter {
             core,
             book,
             stream: Stream::new(&setup.state, setup.run.as_str()),
-            told,
+            told: setup.told(),
             is_agent: setup.agent.is_some(),
             pseudo: RunId::new(Agent::Native, setup.run.as_str()),
             supervised: setup.session.is_none(),
@@ -202,6 +152,7 @@ impl Meter {
             Some((agent, id, transcript)) => {
                 let id = RunId::new(*agent, id.as_str());
                 meter.attach(id.clone());
+                meter.core.fall_behind(setup.started);
                 meter.sessions.know(id, transcript.clone());
             }
             None => {
@@ -268,12 +219,10 @@ impl Meter {
         let usual = if self.core.is_moving(now) { TICK } else { IDLE };
         let look = self.sessions.next_look().saturating_sub(clock::elapsed());
         let unknown = if self.is_unknown() { TICK } else { IDLE };
-        [Some(usual), Some(look), Some(unknown), gate, Some(SIGN_OF_LIFE)]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(IDLE)
-            .max(PAUSE)
+        let pause = [usual, look, unknown, SIGN_OF_LIFE].into_iter().fold(IDLE, Duration::min).max(PAUSE);
+        // These are points in time: a person sees a second that is late, and an agent uses it.
+        let points = [gate, self.core.runs_out_in(now).map(span)].into_iter().flatten();
+        points.map(|point| point.max(SHORTEST)).fold(pause, Duration::min)
     }
 
     fn take(&mut self, message: Inbox) {
@@ -298,6 +247,7 @@ impl Meter {
             }
             Inbox::Over => self.gone = true,
             Inbox::Read { reader, own, msgs } => {
+                self.sessions.note(reader, &msgs);
                 for msg in msgs {
                     if let (Msg::Events { events, .. }, true) = (&msg, own) {
                         events.iter().for_each(|(event, _)| self.attach(event.run.clone()));
@@ -306,7 +256,14 @@ impl Meter {
                         self.read(msg, now);
                     }
                 }
+                self.caught_up(now);
             }
+        }
+    }
+
+    fn caught_up(&mut self, now: Stamp) {
+        if self.sessions.is_read() {
+            self.core.caught_up(now);
         }
     }
 
@@ -343,6 +300,10 @@ impl Meter {
             }
             self.attach(id);
         }
+        if !self.sessions.is_read() {
+            self.core.fall_behind(now);
+        }
+        self.caught_up(now);
     }
 
     fn attach(&mut self, id: RunId) {
@@ -430,12 +391,6 @@ fn outcome(ended: Ended) -> (Outcome, String) {
 
 fn span(span: Span) -> Duration {
     Duration::from_millis(u64::try_from(span.0).unwrap_or(0))
-}
-
-/// A number that nobody outside can know.
-fn salt() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the loop's own timers")]

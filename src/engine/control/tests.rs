@@ -6,7 +6,7 @@ use super::*;
 use crate::adapters::Form;
 use crate::control::protocol::Metered;
 use crate::control::words::{Asker, AtZero, Proof, Receipt};
-use crate::domain::event::{Body, Event, RunInfo};
+use crate::domain::event::{Body, Event, Outcome, RunInfo};
 use crate::domain::policy::EMBEDDED;
 use crate::domain::price::Prices;
 use crate::domain::run::State;
@@ -270,4 +270,23 @@ fn a_proven_end_ends_the_run_until_somebody_takes_it_up_again() {
     let run = m.run(0).unwrap();
     let later = NOW + Span(9_000);
     assert_eq!((run.state(later, &rules), run.spent(later, &rules)), (State::Interrupted, Span(3_000)));
+}
+
+#[test]
+fn a_run_whose_subagent_was_cut_off_is_over_though_its_own_turn_ended_well() {
+    let mut m = model();
+    prompt(&mut m, "s", NOW);
+    let started =
+        Body::SubagentStarted { id: "sub".into(), parent: None, depth: 1, name: Text::new("helper"), by_call: false };
+    let ended = Body::Ended { outcome: Outcome::Finished, reason: Text::default() };
+    let work = Body::Message { text: Text::new("on it"), thinking: false };
+    let event =
+        |branch: Option<&str>, body| Event { run: id("s"), branch: branch.map(Into::into), at: Some(NOW), body };
+    let events = vec![(event(None, started), 1), (event(None, ended), 2), (event(Some("sub"), work), 3)];
+    m.apply(Msg::Events { source: 0, events }, NOW);
+    let rules = m.rules.clone();
+    assert_eq!(m.run(0).unwrap().state(NOW, &rules), State::Working, "its subagent works");
+    told(&mut m, Fact::Stopped { run: id("s"), stop: Box::new(stop(Phase::VerifiedDead, NOW)) });
+    let run = m.run(0).unwrap();
+    assert_eq!((run.state(NOW + Span(9_000), &rules), run.outcome_name()), (State::Interrupted, "interrupted"));
 }
