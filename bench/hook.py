@@ -103,6 +103,11 @@ def measure(args, top):
     os.makedirs(os.path.join(run, "redkey"), mode=0o700)
     path = os.path.join(folder, SESSION + ".jsonl")
     agent = subprocess.Popen(["sleep", "600"])  # stands for the agent: whoever attends lives as long as it
+    # So much transcript has used up any ordinary clock, and the answer would be a refusal.
+    config = os.path.join(top, ".config", "redkey")
+    os.makedirs(config)
+    with open(os.path.join(config, "policy.toml"), "w") as policy:
+        policy.write('version = 1\n[budget]\ndefault = "8000h"\n')
     env = dict(HOME=top, PATH="/usr/bin:/bin", LANG="C.UTF-8", XDG_RUNTIME_DIR=run, CLAUDE_PID=str(agent.pid))
     tell = dict(session_id=SESSION, transcript_path=path, cwd="/home/dev/project", hook_event_name="PreToolUse", tool_name="Bash",
                 tool_input=dict(command="make test"), tool_use_id="toolu_1")

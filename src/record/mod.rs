@@ -1,13 +1,13 @@
 //! What the engine was told of a run, and when: written while it happens, read back whole.
 //!
-//! - [`format`] — the lines of a recording as they stand in the file, versioned. Pure.
+//! - [`mod@format`] — the lines of a recording as they stand in the file, versioned. Pure.
 //! - [`tape`] — the live side: beats, each what the engine was told and the `now` it was told with. Pure.
 //! - [`convert`] — from the one to the other and back. Pure.
 //! - [`transcript`] — any transcript or stream of an agent as a tape.
 //! - [`read`] — a file as a tape, from its beginning or from a place in it.
 //! - [`pack`] — recordings that have ended, compressed and still seekable.
 //! - [`redact`] — secrets, and what stands for them. Pure.
-//! - [`write`] — a file that grows with the run.
+//! - [`mod@write`] — a file that grows with the run.
 //! - [`store`] — the directory of recordings.
 //! - [`track`] — a recording as something to replay.
 //!

@@ -52,6 +52,9 @@ pub struct Entry {
     pub last: Option<Stamp>,
 }
 
+/// A file that can't be read as a recording, and why.
+pub type Unreadable = (PathBuf, TapeError);
+
 impl Store {
     pub fn of(dirs: &Dirs) -> Self {
         Self { dir: dirs.state.join("recordings") }
@@ -74,7 +77,7 @@ impl Store {
     }
 
     /// Every recording that can be read, the newest last; and the others with what is wrong.
-    pub fn list(&self) -> io::Result<(Vec<Entry>, Vec<(PathBuf, TapeError)>)> {
+    pub fn list(&self) -> io::Result<(Vec<Entry>, Vec<Unreadable>)> {
         let (mut entries, mut others) = (Vec::new(), Vec::new());
         for path in self.files()? {
             match entry(&path) {
