@@ -9,6 +9,7 @@ use super::verdict::{Gate, Saved, Session, Verdict, Zero};
 use crate::adapters::Form;
 use crate::domain::event::{Body, Event, Key, RunId};
 use crate::domain::meter::{Meter, Reading};
+use crate::domain::policy::Caps;
 use crate::domain::price::Prices;
 use crate::domain::rules::Rules;
 use crate::domain::run::Run;
@@ -97,13 +98,7 @@ impl<'a> Judge<'a> {
                 events.into_iter().for_each(|(event, offset)| self.event(source, event, offset));
             }
             // What people gave is left out.
-            Msg::Control(Fact::Grant { run, .. }) => {
-                if let Some(run) = self.model.find(&run)
-                    && let Some(watched) = self.watched.get_mut(run.number as usize)
-                {
-                    watched.grants += 1;
-                }
-            }
+            Msg::Control(Fact::Grant { run, .. }) => self.grant(&run),
             Msg::Control(fact) => {
                 if let Some((_, fact)) = under_any_policy(fact) {
                     self.model.apply(Msg::Control(fact), self.now);
@@ -115,32 +110,39 @@ impl<'a> Judge<'a> {
 
     /// An event without a time happened when it arrived, or (where nobody knows that) when the one before it did.
     fn event(&mut self, source: u32, event: Event, offset: u64) {
-        let id = event.run.clone();
-        let number = match self.model.find(&id) {
+        if matches!(event.body, Body::Granted { .. }) {
+            return self.grant(&event.run);
+        }
+        let number = match self.model.find(&event.run) {
             Some(run) => run.number as usize,
-            None => self.appears(&id),
+            None => self.appears(&event.run),
         };
         if self.watched.len() <= number {
             self.watched.resize_with(number + 1, Watched::default);
         }
-        if matches!(event.body, Body::Granted { .. }) {
-            self.watched[number].grants += 1;
-            return;
-        }
         self.newest = self.newest.max(event.at);
-        let known = || self.model.find(&id).and_then(|run| run.last_at).or(self.newest).unwrap_or(self.now);
+        let known = || self.run(number).and_then(|run| run.last_at).or(self.newest).unwrap_or(self.now);
         let now = if event.at.is_some() || self.is_taped { self.now } else { known() };
         let at = event.at.map_or(now, |at| at.min(now + AHEAD));
         if self.watched[number].zero.is_none() {
-            self.before(&id, number, at);
-            self.gate(&id, number, &event, at);
+            self.watched[number].zero = self.run(number).and_then(|run| out_before(run, at, &self.rules));
+            self.gate(number, &event, at);
         }
         self.model.apply(Msg::Events { source, events: vec![(event, offset)] }, now);
-        if let Some(run) = self.model.find(&id)
-            && self.watched[number].zero.is_none()
-        {
-            self.watched[number].zero = out_after(run, &self.rules);
+        if self.watched[number].zero.is_none() {
+            self.watched[number].zero = self.run(number).and_then(|run| out_after(run, &self.rules));
         }
+    }
+
+    fn grant(&mut self, run: &RunId) {
+        let number = self.model.find(run).map(|run| run.number as usize);
+        if let Some(watched) = number.and_then(|number| self.watched.get_mut(number)) {
+            watched.grants += 1;
+        }
+    }
+
+    fn run(&self, number: usize) -> Option<&Run> {
+        self.model.run(u32::try_from(number).ok()?)
     }
 
     /// The number that a run will have that is not known yet.
@@ -155,20 +157,14 @@ impl<'a> Judge<'a> {
         number
     }
 
-    fn before(&mut self, id: &RunId, number: usize, at: Stamp) {
-        if let Some(run) = self.model.find(id) {
-            self.watched[number].zero = out_before(run, at, &self.rules);
-        }
-    }
-
-    fn gate(&mut self, id: &RunId, number: usize, event: &Event, at: Stamp) {
+    fn gate(&mut self, number: usize, event: &Event, at: Stamp) {
         let Body::ToolCall { key, tool, input } = &event.body else { return };
-        let watched = &mut self.watched[number];
-        if watched.zero.is_some() {
+        if self.watched[number].zero.is_some() {
             return;
         }
-        let cwd = self.model.find(id).map(|run| run.facts.cwd.clone()).unwrap_or_default();
-        let Some(because) = self.rules.gate(id.agent, tool, input, cwd.as_str()) else { return };
+        let cwd = self.run(number).map(|run| run.facts.cwd.as_str()).unwrap_or_default();
+        let Some(because) = self.rules.gate(event.run.agent, tool, input, cwd) else { return };
+        let watched = &mut self.watched[number];
         if watched.held.len() >= MAX_HELD || !watched.held.insert(*key) {
             return;
         }
@@ -248,6 +244,9 @@ fn so_far(run: &Run) -> Saved {
 /// Did the last event use something up?
 fn out_after(run: &Run, rules: &Rules) -> Option<Zero> {
     let at = run.last_at?;
+    if run.caps == Caps::default() && run.clock.left() > Span::ZERO {
+        return None;
+    }
     let out = run.readings(at, rules).into_iter().find(Reading::is_out)?;
     let what = run.timeline.entries().next_back().map(|entry| entry.what.clone()).unwrap_or_default();
     Some(Zero { at, meter: out.meter, until: so_far(run), what })

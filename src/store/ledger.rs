@@ -86,8 +86,14 @@ impl Ledger {
         if let Some(dir) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
         }
+        // SQLite doesn't wait where two make a file at once or change how it is kept; here one comes after the other.
+        // The lock is on a file of its own: closing the ledger's would let go of SQLite's locks on it.
+        let lock = private(&path.with_extension("lock")).map_err(io)?;
+        lock.lock().map_err(io)?;
         // What SQLite puts beside it takes its mode from it.
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(io)?;
+        if !path.exists() {
+            private(path).map_err(io)?;
+        }
         let open = || -> rusqlite::Result<Connection> {
             let connection = Connection::open(path)?;
             connection.busy_timeout(BUSY)?;
@@ -167,6 +173,11 @@ impl Ledger {
         };
         read().map_err(|error| self.broken(error))
     }
+}
+
+/// Makes a file that only its user can read, if it isn't there.
+fn private(path: &Path) -> std::io::Result<std::fs::File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 fn insert(connection: &Connection, row: &Row) -> rusqlite::Result<usize> {
@@ -294,12 +305,16 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_and_two_at_once_are_migrated_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ledger.db");
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| Ledger::open(&path).map(drop))).collect();
-            threads.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
-        });
+    fn several_that_open_it_at_once_make_it_once() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("ledger.db");
+            let open_and_put = || {
+                let mut ledger = Ledger::open(&path).unwrap();
+                ledger.put(&[row("a", 1)], &Marks::default(), &made(1), false).unwrap();
+            };
+            std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(open_and_put))));
+            assert_eq!(Ledger::open(&path).unwrap().rows().unwrap(), [row("a", 1)]);
+        }
     }
 }
