@@ -39,6 +39,11 @@ impl Counters {
         }
     }
 
+    /// Since when the events of the next window are counted.
+    pub fn since(&self) -> Stamp {
+        self.window_start
+    }
+
     /// Events per second over the last full window.
     pub fn rate(&self) -> f64 {
         self.rate

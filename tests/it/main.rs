@@ -5,6 +5,7 @@ mod fixtures;
 mod headless;
 mod hooks;
 mod pty;
+mod recordings;
 mod screen;
 mod support;
 mod tidy;
