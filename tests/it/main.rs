@@ -6,6 +6,7 @@ mod fixtures;
 mod headless;
 mod hooks;
 mod pty;
+mod recordings;
 mod replay;
 mod screen;
 mod streams;
