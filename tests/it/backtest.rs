@@ -198,11 +198,11 @@ fn an_estimate_needs_five_like_runs_and_says_what_it_stands_on() {
         home.write(&format!(".local/state/redkey/runs/{run}.jsonl"), begun + &session(&run, number * 60, "finished"));
     };
     let none = home.json(&["estimate", "--json"]);
-    assert_eq!((&none["precedent"], &none["budget_ms"]), (&Value::Null, &1_800_000.into()));
+    assert_eq!((&none["precedent"], &none["budget_ms"]), (&Value::Null, &3_600_000.into()));
     assert!(home.ok(&["estimate"]).contains("The ledger is empty"));
     (1..=4).for_each(write);
     let text = home.ok(&["estimate", "--label", "nightly"]);
-    assert!(text.contains("no precedent") && text.contains(": 4") && text.contains("budget 30m"), "{text}");
+    assert!(text.contains("no precedent") && text.contains(": 4") && text.contains("budget 1h"), "{text}");
     // What was written since is read without being asked.
     write(5);
     let found = home.json(&["estimate", "--task", "fix that parser", "--json"]);
@@ -229,6 +229,6 @@ fn a_run_with_an_automatic_budget_says_in_one_line_what_it_got() {
     };
     let text = run(&["true"]);
     assert_eq!(text.lines().filter(|line| line.starts_with("redkey: budget")).count(), 1, "{text}");
-    assert!(text.contains("budget 30m") && text.contains("no precedent"), "{text}");
+    assert!(text.contains("budget 1h") && text.contains("no precedent"), "{text}");
     assert!(!home.run(&["--budget", "auto", "ls"]).status.success(), "only a run has a task");
 }

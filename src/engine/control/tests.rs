@@ -143,7 +143,7 @@ fn the_policys_budget_gives_way_whenever_another_becomes_known() {
         let event = Event { run: id("s"), branch: None, at: Some(NOW), body };
         m.apply(Msg::Events { source: 0, events: vec![(event, 0)] }, NOW);
     }
-    assert_eq!(m.run(0).unwrap().clock.granted, Span::mins(40));
+    assert_eq!(m.run(0).unwrap().clock.granted, Span::mins(70));
     told(&mut m, budget("s", 60, None));
     let run = m.run(0).unwrap();
     assert_eq!((run.clock.granted, run.because.as_str()), (Span::mins(70), "given at its start"));
@@ -157,12 +157,12 @@ fn a_run_that_is_read_again_has_what_it_was_given() {
     m.apply(Msg::Look(Some(0)), NOW);
     let mut again = Run::new(id("s"), 0);
     again.counts.events = 1;
-    again.clock.granted = Span::mins(30);
+    again.clock.granted = Span::mins(60);
     m.apply(Msg::History(Box::new(again)), NOW);
-    assert_eq!(m.run_in_full(0).unwrap().clock.granted, Span::mins(40));
+    assert_eq!(m.run_in_full(0).unwrap().clock.granted, Span::mins(70));
     told(&mut m, grant("s", 2, 1));
-    assert_eq!(m.run_in_full(0).unwrap().clock.granted, Span::mins(41));
-    assert_eq!(m.run(0).unwrap().clock.granted, Span::mins(41));
+    assert_eq!(m.run_in_full(0).unwrap().clock.granted, Span::mins(71));
+    assert_eq!(m.run(0).unwrap().clock.granted, Span::mins(71));
 }
 
 #[test]
@@ -238,10 +238,10 @@ fn time_is_given_and_moved_and_held_runs_are_let_go() {
         from_socket: None,
         to: id("a"),
         to_socket: socket.clone(),
-        amount: Span::mins(30),
+        amount: Span::mins(60),
     };
     assert_eq!(moved, [wanted, Effect::Redraw]);
-    told(&mut m, grant("b", 9, -30));
+    told(&mut m, grant("b", 9, -60));
     assert_eq!(m.apply(Msg::Transfer { from: id("b"), to: id("a"), amount: Span(1) }, NOW), [Effect::Redraw]);
     let release = m.apply(Msg::Release { run: id("a") }, NOW);
     assert_eq!(release, [Effect::Release { run: id("a"), socket: "/run/r-1.sock".into() }, Effect::Redraw]);
