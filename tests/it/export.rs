@@ -36,7 +36,7 @@ fn the_page_says_what_show_says() {
     let state = home.json(&["replay", &path(FILE), "--json"]);
     let run = state["runs"][0]["run"].as_str().unwrap_or_default();
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
-    for part in [run, "<polyline", "Statement", "Flags and warnings", "failure", "model call"] {
+    for part in [run, "<polyline", "Statement", "Flags and warnings", "failed", "model call"] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("<script") && !page.contains(home.path().to_string_lossy().as_ref()));
@@ -61,7 +61,7 @@ fn the_film_ends_with_the_run_on_the_screen() {
         terminal.process(data.as_bytes());
     }
     let screen = terminal.screen().contents();
-    assert!(screen.contains("STATEMENT") && screen.contains("100%"), "{screen}");
+    assert!(screen.contains("STATEMENT") && screen.contains("100 %"), "{screen}");
 }
 
 #[test]

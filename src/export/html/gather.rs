@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::chart;
 use crate::control::audit;
 use crate::control::words::{Asker, Receipt};
+use crate::domain::event::Outcome;
 use crate::domain::meter::Meter;
 use crate::domain::run::{Entry, EntryKind, Run};
 use crate::domain::statement::{Charge, Rule};
@@ -66,7 +67,7 @@ impl Gathered {
         match news {
             News::Charge(run, charge) => self.charge(run.number as usize, charge),
             News::Entry(run, entry) => {
-                if let Some(kind) = kind(entry) {
+                if let Some(kind) = kind(run, entry) {
                     self.flag(entry.at, kind, entry.what.clone(), Text::new(&run.id.to_string()));
                 }
             }
@@ -159,13 +160,17 @@ fn sheet(run: &Run, lines: Lines, whole: &Whole) -> Sheet {
 }
 
 /// The kind of flag that an event is; most are none.
-fn kind(entry: &Entry) -> Option<&'static str> {
+fn kind(run: &Run, entry: &Entry) -> Option<&'static str> {
     Some(match entry.kind {
         EntryKind::Warning => "warning",
         EntryKind::Failure => "failure",
         EntryKind::ApiError => "API error",
         EntryKind::Approval => "approval",
         EntryKind::Unparsed => "unreadable",
+        EntryKind::End => match run.outcome.as_ref()?.0 {
+            Outcome::Finished => return None,
+            other => other.name(),
+        },
         _ => return None,
     })
 }

@@ -16,10 +16,10 @@ use crate::replay::track::Steps;
 
 const HOSTILE: &str = "</td><script>alert('x')</script><img src=x onerror=\"y\">&amp;";
 
-fn page(beats: Vec<Beat>) -> String {
+fn page(name: &str, beats: Vec<Beat>) -> String {
     let mut gathered = Gathered::default();
     let whole = walk(Steps::new(in_memory(beats)), model(), own_policy(), &mut |news| gathered.take(news));
-    write(HOSTILE, &whole.unwrap().unwrap(), gathered)
+    write(name, &whole.unwrap().unwrap(), gathered)
 }
 
 fn at(second: i64, body: Body) -> Beat {
@@ -73,7 +73,7 @@ fn hostile() -> Vec<Beat> {
 
 #[test]
 fn hostile_text_is_text() {
-    let page = page(hostile());
+    let page = page(HOSTILE, hostile());
     for never in ["<script", "<img", "onerror=\"", "alert('x')", "javascript:"] {
         assert!(!page.contains(never), "{never}");
     }
@@ -89,7 +89,7 @@ fn hostile_text_is_text() {
 
 #[test]
 fn nothing_is_loaded_and_tags_are_closed() {
-    let page = page(beats("one", 3, 400));
+    let page = page("one.jsonl", beats("one", 3, 400));
     for never in ["http:", "https:", "src=", "href=", "url(", "@import", "<link", "<iframe"] {
         assert!(!page.contains(never), "{never}");
     }
