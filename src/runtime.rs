@@ -162,7 +162,7 @@ impl Runtime {
     fn apply(&mut self, msg: Msg, now: Stamp) -> bool {
         let mut stale = false;
         if let Some(record) = &mut self.record {
-            record.note(&msg, now);
+            record.note(&msg, &self.model, now);
         }
         for effect in self.model.apply(msg, now) {
             match effect {

@@ -78,10 +78,11 @@ pub fn write(beat: &Beat, out: &mut Vec<u8>) -> usize {
     1
 }
 
-/// One event alone, as it stands in its line.
-pub fn write_event(event: &Event, offset: u64, out: &mut Vec<u8>) {
+/// What an event is, whenever it was read: a line that says no time gets one that depends on its reader.
+pub fn write_timeless(event: &Event, offset: u64, out: &mut Vec<u8>) {
+    let record = EventRec { at: None, ..event::record(event, 0, offset) };
     // A struct of strings and numbers: it can't fail.
-    let _ = serde_json::to_writer(out, &event::record(event, 0, offset));
+    let _ = serde_json::to_writer(out, &record);
 }
 
 /// The line of a header.

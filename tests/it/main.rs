@@ -2,10 +2,12 @@
 
 mod audit;
 mod backtest;
+mod export;
 mod fixtures;
 mod headless;
 mod hooks;
 mod pty;
+mod recordings;
 mod replay;
 mod screen;
 mod streams;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms that know neither the outside world nor its clocks.
-const PURE: [&str; 21] = [
+const PURE: [&str; 32] = [
     "src/domain",
     "src/backtest",
     "src/store/like.rs",
@@ -19,12 +19,23 @@ const PURE: [&str; 21] = [
     "src/control/meter/suspects.rs",
     "src/replay",
     "src/report.rs",
+    "src/export/mod.rs",
+    "src/export/walk.rs",
+    "src/export/csv.rs",
+    "src/export/html",
     "src/demo.rs",
     "src/sources/decode.rs",
     "src/sources/lines.rs",
     "src/control/hook/settings",
     "src/control/hook/answer.rs",
     "src/control/hook/call.rs",
+    "src/record/convert",
+    "src/record/convert.rs",
+    "src/record/format",
+    "src/record/format.rs",
+    "src/record/redact",
+    "src/record/redact.rs",
+    "src/record/tape.rs",
 ];
 const FORBIDDEN: [&str; 12] = [
     "tokio",

@@ -84,12 +84,12 @@ pub(super) fn live(fact: FactRec) -> Option<Fact> {
 
 fn caps_record(caps: &Caps) -> CapsRec {
     let Caps { usd, tokens, output_tokens, turns, tools, failures, depth, fanout, wall } = *caps;
-    let wall = wall.map(|span| span.0);
+    let (usd, wall) = (usd.map(|usd| usd.to_string()), wall.map(|span| span.0));
     CapsRec { usd, tokens, output_tokens, turns, tools, failures, depth, fanout, wall }
 }
 
 fn caps_live(caps: CapsRec) -> Caps {
     let CapsRec { usd, tokens, output_tokens, turns, tools, failures, depth, fanout, wall } = caps;
-    let wall = wall.map(Span);
+    let (usd, wall) = (usd.and_then(|usd| usd.parse().ok()), wall.map(Span));
     Caps { usd, tokens, output_tokens, turns, tools, failures, depth, fanout, wall }
 }

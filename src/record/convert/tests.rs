@@ -354,3 +354,24 @@ fn a_newer_minor_reads_and_a_newer_major_says_so() {
         assert_eq!(line(damaged), Err(Unread::Damaged), "{damaged}");
     }
 }
+
+#[test]
+fn the_pages_examples_are_read() {
+    let page = include_str!("../../../assets/RECORDINGS.md");
+    let blocks = page.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut kinds = std::collections::BTreeSet::new();
+    for line in blocks.flat_map(str::lines) {
+        match read_header(line.as_bytes()) {
+            Ok(_) => drop(kinds.insert("header".to_owned())),
+            Err(_) => {
+                let beat = read(line.as_bytes()).unwrap_or_else(|why| panic!("{why:?}: {line}"));
+                let mut again = Vec::new();
+                write(&beat, &mut again);
+                assert_eq!(String::from_utf8_lossy(again.trim_ascii_end()), line);
+                let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                kinds.insert(value["k"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert_eq!(kinds.len(), 14, "an example of each kind: {kinds:?}");
+}

@@ -69,11 +69,12 @@ pub struct HoldRec {
     pub status: Option<Box<Status>>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CapsRec {
+    /// Dollars, as text: readers of JSON are not exact to the last bit.
     #[serde(skip_serializing_if = "is_zero")]
-    pub usd: Option<f64>,
+    pub usd: Option<String>,
     #[serde(skip_serializing_if = "is_zero")]
     pub tokens: Option<u64>,
     #[serde(skip_serializing_if = "is_zero")]

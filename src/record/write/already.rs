@@ -98,7 +98,7 @@ impl Already {
     /// The same for an event that was read and for its line in the file, in which secrets are replaced.
     fn digest(&mut self, name: &Text, event: &Event, offset: u64) -> u64 {
         self.scratch.clear();
-        convert::write_event(event, offset, &mut self.scratch);
+        convert::write_timeless(event, offset, &mut self.scratch);
         self.redactor.line(&mut self.scratch, 0);
         let mut hasher = DefaultHasher::new();
         hasher.write(name.as_str().as_bytes());

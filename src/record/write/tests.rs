@@ -15,6 +15,8 @@ use crate::record::redact::Redactor;
 use crate::record::tape::{Lost, Tape};
 use crate::record::{Beat, read};
 
+mod frames;
+
 const NOW: Stamp = Stamp(1_795_000_000_000);
 
 fn header() -> Header {
@@ -247,7 +249,9 @@ fn whoever_goes_on_neither_loses_nor_repeats() {
     // Other numbers, another order, and one that is new; the same event twice is twice there.
     assert!(matches!(already.news(opened(0, "b")), Some(Msg::Opened { source: 1, .. })));
     assert!(already.news(opened(1, "a")).is_none());
-    let again = vec![(event(2), 0), (event(1), 0), secret(3), (event(1), 0), (event(4), 7)];
+    // A line without a time of its own was given another one.
+    let late = Event { at: Some(Stamp(1)), ..event(1) };
+    let again = vec![(event(2), 0), (late, 0), secret(3), (event(1), 0), (event(4), 7)];
     let Some(Msg::Events { source: 0, events }) = already.news(Msg::Events { source: 1, events: again }) else {
         panic!()
     };

@@ -21,6 +21,8 @@ pub struct Watched {
     recording: Recording,
     path: PathBuf,
     last: Stamp,
+    /// Ticks were left out since.
+    left_out: bool,
     was_in_trouble: bool,
 }
 
@@ -46,20 +48,28 @@ impl Watched {
         });
         appender.take(&Beat { at: now, msg: TapeMsg::Side(Side::Policy(recording.policy.clone())) });
         let recorder = Some(Recorder::start(appender)?);
-        Ok(Self { recorder, recording, path, last: now, was_in_trouble: false })
+        Ok(Self { recorder, recording, path, last: now, left_out: false, was_in_trouble: false })
     }
 
     /// What the model is about to be told.
-    pub fn note(&mut self, msg: &Msg, now: Stamp) {
+    pub fn note(&mut self, msg: &Msg, model: &Model, now: Stamp) {
         let is_tick = matches!(msg, Msg::Tick);
         if is_tick && now.since(self.last) > TICKS {
+            self.left_out = true;
             return;
         }
-        if let (Some(recorder), Some(beat)) = (&self.recorder, Beat::of(msg, now)) {
-            if !is_tick {
-                self.last = now;
+        let Some(beat) = Beat::of(msg, now) else { return };
+        let mut beats = Vec::with_capacity(2);
+        if !is_tick {
+            self.last = now;
+            // Of all the ticks that were left out one matters: since it events are counted for the rate that is shown.
+            if std::mem::take(&mut self.left_out) {
+                beats.push(Beat { at: model.counters.window_start(), msg: TapeMsg::Tick });
             }
-            recorder.take(vec![beat]);
+        }
+        beats.push(beat);
+        if let Some(recorder) = &self.recorder {
+            recorder.take(beats);
         }
     }
 
