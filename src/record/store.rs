@@ -17,6 +17,9 @@ use crate::domain::time::{Span, Stamp};
 /// Bytes at a recording's end in which its last sum is looked for.
 const TAIL: u64 = 256 << 10;
 
+/// A file that can't be read as a recording, and why.
+pub type Unreadable = (PathBuf, TapeError);
+
 /// The recordings of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
@@ -74,7 +77,7 @@ impl Store {
     }
 
     /// Every recording that can be read, the newest last; and the others with what is wrong.
-    pub fn list(&self) -> io::Result<(Vec<Entry>, Vec<(PathBuf, TapeError)>)> {
+    pub fn list(&self) -> io::Result<(Vec<Entry>, Vec<Unreadable>)> {
         let (mut entries, mut others) = (Vec::new(), Vec::new());
         for path in self.files()? {
             match entry(&path) {
