@@ -53,7 +53,7 @@ def transcript(path, megabytes):
     written, number = 0, 0
     with open(path, "w") as file:
         while written < megabytes << 20:
-            base = dict(sessionId=SESSION, cwd="/home/dev/project", timestamp="2026-11-23T13:56:11.743Z", uuid=f"u{number}")
+            base = dict(parentUuid=None, isSidechain=False, sessionId=SESSION, cwd="/home/dev/project", timestamp="2026-11-23T13:56:11.743Z", uuid=f"u{number}")
             use = dict(type="tool_use", id=f"toolu_{number}", name="Bash", input=dict(command=f"make step-{number}"))
             usage = dict(input_tokens=6, cache_read_input_tokens=22112, cache_creation_input_tokens=98, output_tokens=120)
             message = dict(id=f"msg_{number}", role="assistant", model="claude-sonnet-4-5", content=[use], usage=usage)
@@ -103,6 +103,11 @@ def measure(args, top):
     os.makedirs(os.path.join(run, "redkey"), mode=0o700)
     path = os.path.join(folder, SESSION + ".jsonl")
     agent = subprocess.Popen(["sleep", "600"])  # stands for the agent: whoever attends lives as long as it
+    # So much transcript has used up any ordinary clock, and the answer would be a refusal.
+    config = os.path.join(top, ".config", "redkey")
+    os.makedirs(config)
+    with open(os.path.join(config, "policy.toml"), "w") as policy:
+        policy.write('version = 1\n[budget]\ndefault = "8000h"\n')
     env = dict(HOME=top, PATH="/usr/bin:/bin", LANG="C.UTF-8", XDG_RUNTIME_DIR=run, CLAUDE_PID=str(agent.pid))
     tell = dict(session_id=SESSION, transcript_path=path, cwd="/home/dev/project", hook_event_name="PreToolUse", tool_name="Bash",
                 tool_input=dict(command="make test"), tool_use_id="toolu_1")

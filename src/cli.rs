@@ -1,6 +1,7 @@
 //! The command line: types only.
 
 mod recordings;
+mod tried;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use crate::control::hook::settings::Hooked;
 use crate::domain::time::Span;
 
 pub use recordings::RecordingsCommand;
+pub use tried::{BacktestArgs, EstimateArgs, LedgerCommand, MarkArgs};
 
 /// A clock on every agent's arm, and a key that stops it.
 ///
@@ -37,7 +39,7 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 pub struct BudgetArgs {
-    /// Clock of every run, over what the policy says: 30m, 1h30m
+    /// Clock of every run, over what the policy says: 30m, 1h30m; with `run` also auto, what like runs took
     #[arg(long, global = true, value_name = "TIME", help_heading = "Budget")]
     pub budget: Option<String>,
     /// Hard limit on a meter: usd=5, tools=200, tokens=2M, turns=50, failures=10, depth=3, fanout=8, wall=1h (repeatable)
@@ -79,6 +81,8 @@ pub enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+    /// Play runs again as they were: forwards, backwards, at any speed
+    Replay(ReplayArgs),
     /// Watch small agents that redkey brings along; needs no account, no network and no agent
     Demo {
         #[command(flatten)]
@@ -142,10 +146,10 @@ pub enum Command {
         command: PolicyCommand,
     },
     /// Give a run more time
+    #[command(allow_missing_positional = true)]
     Grant {
-        /// A run's id (or the beginning of it), or the name of its socket
-        #[arg(value_name = "RUN")]
-        run: String,
+        #[command(flatten)]
+        which: WhichArgs,
         /// How much: 10m, 1h30m
         #[arg(value_name = "TIME")]
         amount: String,
@@ -153,7 +157,17 @@ pub enum Command {
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
+    /// Let a held run go on
+    Release {
+        #[command(flatten)]
+        which: WhichArgs,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
     /// Move time from one run to another: what is left of it, and no more
+    ///
+    /// Each is named by its id (or the beginning of it), the name of its socket, or a label that only one run has.
     Transfer {
         #[arg(value_name = "FROM")]
         from: String,
@@ -195,6 +209,17 @@ pub enum Command {
     Forecast {
         #[command(subcommand)]
         command: ForecastCommand,
+    },
+    /// Try a policy on sessions that are over: what it would have stopped or held, what that saves and what it costs
+    Backtest(BacktestArgs),
+    /// Say what a task will take, by finished runs that are like it
+    Estimate(EstimateArgs),
+    /// Say that a run ended well or badly, for backtests and estimates
+    Mark(MarkArgs),
+    /// The ledger: one row for each run
+    Ledger {
+        #[command(subcommand)]
+        command: LedgerCommand,
     },
     /// Put redkey's hook into an agent's settings, so that runs not started by redkey can be stopped and held
     Hook {
@@ -240,6 +265,17 @@ pub struct RunArgs {
     pub agent: Vec<std::ffi::OsString>,
 }
 
+/// The run that is meant.
+#[derive(Debug, Args)]
+pub struct WhichArgs {
+    /// A run's id (or the beginning of it), the name of its socket, or a label that only one run has
+    #[arg(value_name = "RUN", required_unless_present = "of_label")]
+    pub run: Option<String>,
+    /// The one run of this label
+    #[arg(long = "label", value_name = "LABEL", conflicts_with = "run")]
+    pub of_label: Option<String>,
+}
+
 /// Exit codes: 0 verified, nothing is left; 3 refused; 4 no such run, or no key to it; 5 something is left; 6 the agent
 /// obeyed and is alive.
 #[derive(Debug, Args)]
@@ -271,6 +307,28 @@ pub struct StopArgs {
     /// The stop's id
     #[arg(long, hide = true)]
     pub id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Recordings, runs (or the beginning of their ids), transcripts, streams, directories; several play on one time axis
+    #[arg(required = true, value_name = "RUN|FILE")]
+    pub runs: Vec<String>,
+    /// Where to begin: 12:34:56, +5m, -30s, 50%, or RFC 3339
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<String>,
+    /// Print the state at that moment (or the end) as one JSON object, without a screen
+    #[arg(long)]
+    pub json: bool,
+    /// How many times faster than life: 0.25 to 1000, or max
+    #[arg(long, value_name = "TIMES")]
+    pub speed: Option<String>,
+    /// Cut silence longer than this short
+    #[arg(long, value_name = "TIME", value_parser = Span::parse)]
+    pub idle_cap: Option<Span>,
+    /// Begin paused
+    #[arg(long)]
+    pub paused: bool,
 }
 
 #[derive(Debug, Args)]
@@ -360,7 +418,12 @@ pub enum HookCommand {
         yes: bool,
     },
     /// Say where it is installed, and what it runs
-    Status { agent: Option<Hooked> },
+    Status {
+        agent: Option<Hooked>,
+        /// One JSON array
+        #[arg(long)]
+        json: bool,
+    },
     /// What the agent runs before each call; reads the call from standard input
     #[command(hide = true)]
     Run {

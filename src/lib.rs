@@ -10,7 +10,10 @@
 //! - [`config`] — the policy in force, put together from its layers; redkey's directories.
 //! - [`control`] — the key: processes, the ladder, a socket per run, gates, the audit log.
 //! - [`sources`] — where events come from: files that grow, a database, standard input. Read-only.
+//! - [`backtest`] — a policy tried on sessions that are over. Pure.
+//! - [`store`] — what is kept over runs: the ledger, and what people said of runs.
 //! - [`record`] — what the engine was told of a run, written while it happens and read back.
+//! - [`replay`] — runs seen again: the model at any moment of what was recorded. Pure.
 //! - [`ui`] — drawing the model; keys become actions.
 //! - [`runtime`] — the one loop: inputs, engine, effects, frame.
 //! - [`demo`] — the small agents of `redkey demo`. Pure.
@@ -38,6 +41,7 @@
 )]
 
 pub mod adapters;
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod cmd;
@@ -48,7 +52,9 @@ pub mod domain;
 pub mod engine;
 pub mod index;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod runtime;
 pub mod sources;
+pub mod store;
 pub mod ui;

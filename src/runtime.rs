@@ -3,6 +3,8 @@
 //! Frames are drawn only when something changed, at most [`FRAMES`] a second; everything that has arrived is taken in
 //! before a frame. Clocks tick once a second, and not at all while none of them runs.
 
+pub mod replay;
+
 use std::time::Duration;
 
 use anyhow::Result;
@@ -220,7 +222,7 @@ impl Runtime {
                 Action::Send(msg) => {
                     self.apply(msg, now);
                 }
-                Action::Redraw => {}
+                Action::Redraw | Action::Replay(_) => {}
             }
         }
         Ok(None)

@@ -117,7 +117,7 @@ pub struct Origin {
 }
 
 /// Events of one source, collected in order. Adapters write here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Out {
     pub events: Vec<Event>,
     /// Whose lines these are; set by the adapter as soon as the stream says.
@@ -194,6 +194,7 @@ impl Out {
 }
 
 /// One source's reader of lines.
+#[derive(Clone)]
 pub struct Adapter {
     format: Format,
     out: Out,
@@ -207,6 +208,7 @@ pub struct Adapter {
 /// Most events held back; after that many, the source's own name will do for a run.
 const MAX_HELD: usize = 64;
 
+#[derive(Clone)]
 enum Parser {
     Claude(claude::Claude),
     Codex(codex::Codex),

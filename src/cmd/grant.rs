@@ -1,4 +1,4 @@
-//! `redkey grant` and `redkey transfer`: time for a run, given by a person and recorded. Over the run's socket if
+//! `redkey grant`, `redkey release` and `redkey transfer`: time for a run, given by a person and recorded. Over the run's socket if
 //! somebody listens there; else into the record, where everybody who counts the run's clock finds it.
 
 use std::io::Write;
@@ -8,12 +8,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{Setup, read};
+use crate::cli::WhichArgs;
 use crate::clock;
 use crate::config::Dirs;
 use crate::control::audit::{self, Entry, Fact};
 use crate::control::client::{Client, ClientError};
 use crate::control::dir::RunDir;
-use crate::control::protocol::{Clock, GrantCall, Role, RpcError, Status, code};
+use crate::control::peer;
+use crate::control::protocol::{Clock, GrantCall, Role, RpcError, Status, Why, code};
 use crate::control::words::Asker;
 use crate::domain::event::RunId;
 use crate::domain::text::Text;
@@ -26,10 +28,13 @@ const UNKNOWN: u8 = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Gives a run time.
-pub fn grant(setup: &Setup, name: &str, amount: &str, reason: &str, out: &mut dyn Write) -> Result<u8> {
+pub fn grant(setup: &Setup, which: &WhichArgs, amount: &str, reason: &str, out: &mut dyn Write) -> Result<u8> {
     let amount = parse(amount)?;
-    let dirs = Dirs::find().context("no home directory is known (HOME is not set)")?;
-    let Some(run) = find(setup, &dirs, name)? else { return unknown(name) };
+    let dirs = dirs()?;
+    let run = match find(setup, &dirs, &Which::from(which))? {
+        Ok(run) => run,
+        Err(why) => return unknown(&why),
+    };
     match give(&dirs, &run, amount, reason, None)? {
         Ok(after) => {
             let left = after.map(|clock| format!(", {} left", clock.left_ms.short())).unwrap_or_default();
@@ -40,12 +45,38 @@ pub fn grant(setup: &Setup, name: &str, amount: &str, reason: &str, out: &mut dy
     }
 }
 
+/// Lets a held run go on.
+pub fn release(setup: &Setup, which: &WhichArgs, reason: &str, out: &mut dyn Write) -> Result<u8> {
+    let run = match find(setup, &dirs()?, &Which::from(which))? {
+        Ok(run) => run,
+        Err(why) => return unknown(&why),
+    };
+    let Some(socket) = &run.socket else {
+        return unknown(&format!("{} is not held: nobody attends it", run.name()));
+    };
+    let why = Why { reason: Text::new(reason), by: Text::new("command") };
+    match answer(socket, |client| client.release(why))? {
+        Ok(clock) => {
+            writeln!(out, "{} may go on, {} left", run.name(), clock.left_ms.short())?;
+            Ok(0)
+        }
+        Err(error) => refused(&run, &error),
+    }
+}
+
+fn dirs() -> Result<Dirs> {
+    Dirs::find().context("no home directory is known (HOME is not set)")
+}
+
 /// Moves time from one run to another: what is left, and no more.
 pub fn transfer(setup: &Setup, from: &str, to: &str, amount: &str, reason: &str, out: &mut dyn Write) -> Result<u8> {
     let amount = parse(amount)?;
-    let dirs = Dirs::find().context("no home directory is known (HOME is not set)")?;
-    let Some(giver) = find(setup, &dirs, from)? else { return unknown(from) };
-    let Some(taker) = find(setup, &dirs, to)? else { return unknown(to) };
+    let dirs = dirs()?;
+    let [giver, taker] = [from, to].map(|name| find(setup, &dirs, &Which::Any(name)));
+    let (giver, taker) = match (giver?, taker?) {
+        (Ok(giver), Ok(taker)) => (giver, taker),
+        (Err(why), _) | (_, Err(why)) => return unknown(&why),
+    };
     if giver.name() == taker.name() {
         bail!("{} can't give time to itself", giver.name());
     }
@@ -87,27 +118,71 @@ impl Found {
     }
 }
 
-/// By the name of its socket, or by its session.
-fn find(setup: &Setup, dirs: &Dirs, name: &str) -> Result<Option<Found>> {
-    let sockets = sockets(dirs);
-    let statuses = sockets.iter().filter_map(|path| Some((path, status(path)?)));
-    let statuses: Vec<(&PathBuf, Status)> = statuses.collect();
-    if let Some((path, status)) = statuses.iter().find(|(_, status)| status.run.as_str() == name) {
-        let session = status.metered.sessions.first().and_then(parse_id);
-        let left = status.metered.clock.as_ref().map_or(Span::ZERO, |clock| clock.left_ms);
-        let socket_name = status.run.as_str().to_owned();
-        return Ok(Some(Found { socket: Some((*path).clone()), session, left, socket_name }));
+/// What a person has said.
+enum Which<'a> {
+    /// A name: of a socket, a session, or a label.
+    Any(&'a str),
+    Label(&'a str),
+}
+
+impl<'a> From<&'a WhichArgs> for Which<'a> {
+    fn from(args: &'a WhichArgs) -> Self {
+        match (&args.run, &args.of_label) {
+            (Some(run), _) => Which::Any(run),
+            (None, label) => Which::Label(label.as_deref().unwrap_or_default()),
+        }
     }
-    let Ok((model, number)) = read::one_run(setup, name) else { return Ok(None) };
-    let Some(run) = model.run(number) else { return Ok(None) };
+}
+
+/// The one run that is meant; else why there is none.
+fn find(setup: &Setup, dirs: &Dirs, which: &Which) -> Result<Result<Found, String>> {
+    let statuses: Vec<(PathBuf, Status)> =
+        sockets(dirs).into_iter().filter_map(|path| status(&path).map(|status| (path, status))).collect();
+    let (Which::Any(name) | Which::Label(name)) = *which;
+    if let Which::Any(_) = which
+        && let Some((path, status)) = statuses.iter().find(|(_, status)| status.run.as_str() == name)
+    {
+        return Ok(Ok(Found::at(path, status)));
+    }
+    let labelled: Vec<_> = statuses.iter().filter(|(_, s)| !name.is_empty() && s.label.as_str() == name).collect();
+    match (&labelled[..], which) {
+        ([(path, status)], _) => return Ok(Ok(Found::at(path, status))),
+        ([], Which::Label(_)) => {
+            let name = Text::new(name);
+            return Ok(Err(format!(
+                "no run that has a key is labelled {name}\nhint: `redkey status` lists those that have one"
+            )));
+        }
+        ([], Which::Any(_)) => {}
+        _ => {
+            let names: Vec<&str> = labelled.iter().map(|(_, status)| status.run.as_str()).collect();
+            return Ok(Err(format!("several runs are labelled {}: {}", Text::new(name), names.join(", "))));
+        }
+    }
+    let read = read::one_run(setup, name).ok();
+    let Some(run) = read.as_ref().and_then(|(model, number)| model.run(*number)) else {
+        let name = Text::new(name);
+        return Ok(Err(format!("no run is called {name}\nhint: `redkey ls --all` lists every run that is found")));
+    };
     let whole = Text::new(&run.id.to_string());
     let holder = statuses.iter().find(|(_, status)| status.metered.sessions.contains(&whole));
-    Ok(Some(Found {
-        socket: holder.map(|(path, _)| (*path).clone()),
+    Ok(Ok(Found {
+        socket: holder.map(|(path, _)| path.clone()),
         session: Some(run.id.clone()),
         left: run.left(clock::now(), &setup.rules),
         socket_name: holder.map(|(_, status)| status.run.as_str().to_owned()).unwrap_or_default(),
     }))
+}
+
+impl Found {
+    fn at(path: &Path, status: &Status) -> Self {
+        Self {
+            socket: Some(path.to_owned()),
+            session: status.metered.sessions.first().and_then(parse_id),
+            left: status.metered.clock.as_ref().map_or(Span::ZERO, |clock| clock.left_ms),
+            socket_name: status.run.as_str().to_owned(),
+        }
+    }
 }
 
 fn parse_id(text: &Text) -> Option<RunId> {
@@ -126,8 +201,7 @@ fn give(dirs: &Dirs, run: &Found, amount: Span, reason: &str, other: Option<&Tex
     if let Some(socket) = &run.socket {
         return Ok(answer(socket, |client| client.grant(call(amount, reason, other)))?.map(Some));
     }
-    record(dirs, run, amount, reason, other)?;
-    Ok(Ok(None))
+    Ok(record(dirs, run, amount, reason, other)?.map(|()| None))
 }
 
 /// Takes what is left, at most `amount`; how much that was.
@@ -145,11 +219,14 @@ fn take(dirs: &Dirs, run: &Found, amount: Span, reason: &str, other: &Text) -> R
     if taken <= Span::ZERO {
         return Ok(Err(RpcError { code: code::REFUSED, message: Text::new("it has no time left to give") }));
     }
-    record(dirs, run, -taken, reason, Some(other))?;
-    Ok(Ok(taken))
+    Ok(record(dirs, run, -taken, reason, Some(other))?.map(|()| taken))
 }
 
-fn record(dirs: &Dirs, run: &Found, amount_ms: Span, reason: &str, other: Option<&Text>) -> Result<()> {
+/// Nobody listens who could refuse it, so an agent is refused here.
+fn record(dirs: &Dirs, run: &Found, amount_ms: Span, reason: &str, other: Option<&Text>) -> Result<Answer<()>> {
+    if let Err(message) = peer::may_i(&audit::path(dirs)) {
+        return Ok(Err(RpcError { code: code::REFUSED, message }));
+    }
     let by = Asker {
         by: Text::new("command"),
         user: user(),
@@ -160,7 +237,8 @@ fn record(dirs: &Dirs, run: &Found, amount_ms: Span, reason: &str, other: Option
     let fact =
         Fact::Granted { amount_ms, by, reason: Text::new(reason), other: other.cloned(), sessions: vec![name.clone()] };
     let entry = Entry { at: clock::now(), run: Some(name), fact };
-    audit::write_now(&audit::path(dirs), &[entry], PATIENCE).context("the grant can't be recorded, so it is not given")
+    let written = audit::write_now(&audit::path(dirs), &[entry], PATIENCE);
+    written.context("the grant can't be recorded, so it is not given").map(Ok)
 }
 
 /// The name of this process's user, as the environment has it.
@@ -195,11 +273,8 @@ fn parse(amount: &str) -> Result<Span> {
     Ok(amount)
 }
 
-fn unknown(name: &str) -> Result<u8> {
-    super::complain(&anyhow!(
-        "no run is called {}\nhint: `redkey ls --all` lists every run that is found",
-        Text::new(name)
-    ));
+fn unknown(why: &str) -> Result<u8> {
+    super::complain(&anyhow!("{why}"));
     Ok(UNKNOWN)
 }
 

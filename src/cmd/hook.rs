@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use serde_json::{Value, json};
 
 use super::Setup;
 use crate::cli::{Cli, HookCommand};
@@ -51,8 +52,14 @@ pub fn run(cli: &Cli, command: &HookCommand, out: &mut dyn Write) -> Result<u8> 
             let edited = settings::uninstall(*agent, text.as_deref(), &name).map_err(|error| broken(&file, &error))?;
             apply(*agent, &file, &edited, Change::Uninstall, *yes, out)
         }
-        HookCommand::Status { agent } => {
+        HookCommand::Status { agent, json } => {
             let agents = agent.map_or(Hooked::ALL.to_vec(), |agent| vec![agent]);
+            if *json {
+                let all: Vec<_> = agents.into_iter().map(|agent| status_json(agent, &env)).collect();
+                serde_json::to_writer_pretty(&mut *out, &all)?;
+                writeln!(out)?;
+                return Ok(DONE);
+            }
             for (i, agent) in agents.into_iter().enumerate() {
                 if i > 0 {
                     writeln!(out)?;
@@ -184,23 +191,18 @@ fn write_place(file: &SettingsFile, out: &mut dyn Write) -> Result<()> {
 }
 
 fn status(agent: Hooked, env: &Env, out: &mut dyn Write) -> Result<()> {
-    let read = settings_file(agent, env).and_then(|file| {
-        let status = settings::status(agent, file.read()?.as_deref()).map_err(|error| anyhow!("{error}"))?;
-        Ok((file, status))
-    });
-    let (file, status) = match read {
+    let (file, status) = match read_status(agent, env) {
         Ok(read) => read,
         Err(error) => {
             writeln!(out, "{}: can't be read: {}", agent.name(), clean(&format!("{error:#}")))?;
             return Ok(());
         }
     };
-    let state = match (status.found.is_empty(), status.missing.is_empty()) {
-        (true, _) => "not installed".to_owned(),
-        (false, true) => "installed".to_owned(),
-        (false, false) => format!("installed in part; missing: {}", status.missing.join(", ")),
+    let missing = match state(&status) {
+        PART => format!("; missing: {}", status.missing.join(", ")),
+        _ => String::new(),
     };
-    writeln!(out, "{}: {state}", agent.name())?;
+    writeln!(out, "{}: {}{missing}", agent.name(), state(&status))?;
     write!(out, "  file    ")?;
     write_place(&file, out)?;
     write_binaries(&status, out)?;
@@ -217,19 +219,90 @@ fn status(agent: Hooked, env: &Env, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// Which binary the hooks start, and whether that is this one.
-fn write_binaries(status: &Status, out: &mut dyn Write) -> Result<()> {
+const PART: &str = "installed in part";
+
+fn state(status: &Status) -> &'static str {
+    match (status.found.is_empty(), status.missing.is_empty()) {
+        (true, _) => "not installed",
+        (false, true) => "installed",
+        (false, false) => PART,
+    }
+}
+
+fn read_status(agent: Hooked, env: &Env) -> Result<(SettingsFile, Status)> {
+    let file = settings_file(agent, env)?;
+    let status = settings::status(agent, file.read()?.as_deref()).map_err(|error| anyhow!("{error}"))?;
+    Ok((file, status))
+}
+
+/// The same for programs. `runs`: the binaries that the hooks start, each with whether it is there and is this one.
+fn status_json(agent: Hooked, env: &Env) -> Value {
+    let (file, status) = match read_status(agent, env) {
+        Ok(read) => read,
+        Err(error) => {
+            return json!({ "agent": agent.name(), "state": "unreadable", "why": clean(&format!("{error:#}")) });
+        }
+    };
+    let runs: Vec<Value> = hooks(&status)
+        .into_iter()
+        .map(|hook| {
+            let binary = binary(&hook.exe);
+            let (is_there, is_this) = (binary != Binary::Gone, binary == Binary::This);
+            json!({ "path": clean(&hook.exe), "is_there": is_there, "is_this": is_this, "waits_s": hook.within_s })
+        })
+        .collect();
+    let changed: Vec<Value> = status
+        .changed
+        .iter()
+        .map(|left| json!({ "line": left.line, "event": clean(&left.event), "why": left.what.to_string() }))
+        .collect();
+    json!({
+        "agent": agent.name(),
+        "state": state(&status),
+        "file": clean(&file.path().to_string_lossy()),
+        "target": file.target().map(|target| clean(&target.to_string_lossy()).to_string()),
+        "missing": if status.found.is_empty() { vec![] } else { status.missing.clone() },
+        "runs": runs,
+        "changed": changed,
+        "off": status.obstacle.as_ref().map(|why| clean(why).to_string()),
+        "notes": status.notes,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Binary {
+    Gone,
+    This,
+    Other,
+}
+
+fn binary(exe: &str) -> Binary {
     let own = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
+    match Path::new(exe).canonicalize() {
+        Err(_) => Binary::Gone,
+        Ok(path) if Some(&path) == own.as_ref() => Binary::This,
+        Ok(_) => Binary::Other,
+    }
+}
+
+/// What the hooks run, each once.
+fn hooks(status: &Status) -> Vec<&Hook> {
     let mut shown: Vec<&Hook> = Vec::new();
     for hook in status.found.iter().map(|found| &found.hook) {
-        if shown.contains(&hook) {
-            continue;
+        if !shown.contains(&hook) {
+            shown.push(hook);
         }
-        shown.push(hook);
-        let what = match Path::new(&hook.exe).canonicalize() {
-            Err(_) => "is not there, so every call is refused; install again",
-            Ok(path) if Some(&path) == own.as_ref() => "this one",
-            Ok(_) => "not this one; install again to use this one",
+    }
+    shown
+}
+
+/// Which binary the hooks start, and whether that is this one.
+fn write_binaries(status: &Status, out: &mut dyn Write) -> Result<()> {
+    for hook in hooks(status) {
+        let what = match binary(&hook.exe) {
+            Binary::Gone => "is not there, so every call is refused; install again",
+            Binary::This => "this one",
+            Binary::Other => "not this one; install again to use this one",
         };
         writeln!(out, "  runs    {} ({what})", clean(&hook.exe))?;
         writeln!(out, "  waits   {} for a person at a gate", Span::secs(i64::from(hook.within_s)).short())?;

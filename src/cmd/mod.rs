@@ -2,16 +2,22 @@
 
 pub mod attend;
 pub mod audit;
+pub mod backtest;
 pub mod demo;
+pub mod estimate;
 pub mod forecast;
 pub mod gate;
 pub mod grant;
 pub mod hook;
+pub mod ledger;
 pub mod ls;
+pub mod mark;
 pub mod policy;
 mod read;
 pub mod recordings;
+pub mod replay;
 pub mod run;
+mod sessions;
 pub mod show;
 pub mod stop;
 pub mod tail;
@@ -40,15 +46,20 @@ pub struct Setup {
     pub env: Env,
     pub loaded: Loaded,
     pub rules: Arc<Rules>,
+    /// What stands on the command line.
+    pub flags: config::Flags,
+    /// `redkey run --budget auto`.
+    pub auto: bool,
 }
 
 impl Setup {
     /// Reads environment and policy. `flags` come from the command line.
     pub fn new(cli: &Cli) -> Result<Self> {
         let env = Env::from_process();
-        let loaded = config::load(&config::Sources::from_process(flags(cli)))?;
+        let flags = flags(cli);
+        let loaded = config::load(&config::Sources::from_process(flags.clone()))?;
         let rules = loaded.rules.clone();
-        Ok(Self { env, loaded, rules })
+        Ok(Self { env, loaded, rules, flags, auto: is_auto(cli) })
     }
 
     /// Where and how things are recorded. `no_redact`: secrets stay in.
@@ -65,11 +76,18 @@ impl Setup {
 }
 
 fn flags(cli: &Cli) -> config::Flags {
+    let budget = cli.budget.budget.clone();
     config::Flags {
         policy: cli.budget.policy.clone(),
-        budget: cli.budget.budget.clone(),
+        // What like runs took is found out by the command itself.
+        budget: budget.filter(|_| !is_auto(cli)),
         caps: cli.budget.caps.clone(),
     }
+}
+
+/// `redkey run --budget auto`.
+fn is_auto(cli: &Cli) -> bool {
+    cli.budget.budget.as_deref() == Some("auto") && matches!(cli.command, Some(Command::Run(_)))
 }
 
 /// Runs the command; the exit code on success.
@@ -119,6 +137,11 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                     drop(out);
                     return watch::run(&cli, &setup, paths);
                 }
+                Some(Command::Replay(args)) if args.json => replay::run(&cli, &setup, args, &mut out)?,
+                Some(Command::Replay(args)) => {
+                    drop(out);
+                    return replay::run(&cli, &setup, args, &mut std::io::sink());
+                }
                 Some(Command::Run(args)) => {
                     drop(out);
                     return Ok(match run::run(&setup, args, cli.no_redact) {
@@ -138,7 +161,10 @@ pub fn dispatch(cli: Cli) -> Result<u8> {
                     drop(out);
                     return demo::run(&cli, &setup, demo);
                 }
-                Some(Command::Grant { run, amount, reason }) => grant::grant(&setup, run, amount, reason, &mut out)?,
+                Some(Command::Grant { which, amount, reason }) => {
+                    grant::grant(&setup, which, amount, reason, &mut out)?
+                }
+                Some(Command::Release { which, reason }) => grant::release(&setup, which, reason, &mut out)?,
                 Some(Command::Transfer { from, to, amount, reason }) => {
                     grant::transfer(&setup, from, to, amount, reason, &mut out)?
                 }
@@ -168,6 +194,10 @@ fn headless(cli: &Cli, setup: &Setup, command: &Command, out: &mut dyn Write) ->
         Command::Forecast { command: ForecastCommand::Score { paths, json } } => {
             forecast::score(setup, paths, *json, out)?;
         }
+        Command::Backtest(args) => backtest::run(setup, args, out)?,
+        Command::Estimate(args) => estimate::run(setup, args, out)?,
+        Command::Mark(args) => mark::run(setup, args, out)?,
+        Command::Ledger { command } => ledger::run(setup, command, out)?,
         _ => {}
     }
     Ok(0)

@@ -28,7 +28,10 @@ pub fn run(setup: &Setup, args: &RunArgs, no_redact: bool) -> Result<Result<u8, 
     let label = Text::new(args.label.as_deref().unwrap_or_default());
     let agent = crate::control::agents::recognise(&args.agent);
     let cwd = Text::new(&std::env::current_dir().unwrap_or_default().to_string_lossy());
-    let given = setup.rules.allowance(agent.unwrap_or(Agent::Native), cwd.as_str(), label.as_str());
+    let mut given = setup.rules.allowance(agent.unwrap_or(Agent::Native), cwd.as_str(), label.as_str());
+    if setup.auto {
+        given.clock = super::estimate::auto(setup, agent, &label, &cwd, &args.agent, &given);
+    }
     let caps: BTreeMap<Text, f64> =
         Meter::ALL.iter().filter_map(|m| Some((Text::new(m.name()), m.cap(&given.caps)?))).collect();
     let (rules, env, state, log) = (setup.rules.clone(), setup.env.clone(), dirs.state.clone(), audit::path(&dirs));

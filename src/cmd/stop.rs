@@ -19,6 +19,7 @@ use crate::control::holds::{self, Desks, Hold, Places};
 use crate::control::lost;
 use crate::control::mapping::scan::Proc;
 use crate::control::meter::ledger;
+use crate::control::peer;
 use crate::control::protocol::Status;
 use crate::control::stopping::{self, Record, Request, StopError, Target};
 use crate::control::words::{Key, Mode, Phase, ProcId, Stop};
@@ -62,6 +63,13 @@ pub fn stop(setup: &Setup, args: &StopArgs, out: &mut (dyn Write + Send)) -> Res
         let line = Line { run: &run, result: "unknown", stop: None, why: Some(why) };
         print(&line, args.json, out)?;
         return Ok(code::UNKNOWN);
+    }
+    if let Some(target) = targets.iter().find(|target| !matches!(target, Target::Socket { .. }))
+        && let Err(why) = peer::may_i(&path)
+    {
+        // A socket's owner refuses by itself; here nobody else would.
+        let (run, result) = (target.name(), Err(StopError::Refused(why)));
+        return report_as(&run, &result, args.json, out);
     }
     let mode = mode(args);
     let mut worst = code::VERIFIED;
@@ -134,6 +142,10 @@ fn for_screen(
     else {
         anyhow::bail!("`--leader PID:START` and a whole run id are needed");
     };
+    if let Err(why) = peer::may_i(path) {
+        writeln!(out, "refused: {why}")?;
+        return Ok(code::REFUSED);
+    }
     let target = Target::Process { run, leader };
     let request = Request {
         id: args.id.as_deref().map_or_else(|| stop_id(&target.name(), 0), Text::new),
@@ -284,7 +296,10 @@ fn progress(stop: &Stop, seen: usize) -> usize {
 }
 
 fn report(target: &Target, result: &Result<Stop, StopError>, json: bool, out: &mut dyn Write) -> Result<u8> {
-    let run = target.name();
+    report_as(&target.name(), result, json, out)
+}
+
+fn report_as(run: &Text, result: &Result<Stop, StopError>, json: bool, out: &mut dyn Write) -> Result<u8> {
     let (result, stop, why, code) = match result {
         Ok(stop) => match stop.phase {
             Phase::VerifiedDead => ("verified", Some(stop), None, code::VERIFIED),
@@ -295,7 +310,7 @@ fn report(target: &Target, result: &Result<Stop, StopError>, json: bool, out: &m
         Err(StopError::Unknown(why)) => ("unknown", None, Some(why.clone()), code::UNKNOWN),
         Err(StopError::Broken(why)) => ("failed", None, Some(Text::new(why)), code::FAILED),
     };
-    print(&Line { run: &run, result, stop, why }, json, out)?;
+    print(&Line { run, result, stop, why }, json, out)?;
     Ok(code)
 }
 

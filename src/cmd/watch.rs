@@ -30,8 +30,16 @@ pub fn run(cli: &Cli, setup: &Setup, paths: &[PathBuf]) -> Result<u8> {
     screen(cli, setup, read::plan(setup, paths, cli.all)?)
 }
 
-/// The screen on a plan.
-pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
+/// How the screen looks, and how a person wants it.
+pub struct Look {
+    pub depth: Depth,
+    pub themes: ThemeFinder,
+    pub theme: Theme,
+    pub options: Options,
+}
+
+/// Reads it from the command line and the environment.
+pub fn look(cli: &Cli, setup: &Setup) -> Result<Look> {
     let depth = depth(cli.look.color);
     let themes = theme_finder(config::Dirs::find());
     let theme = themes(&cli.look.theme)?.at(depth);
@@ -43,6 +51,12 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
         utc_offset: clock::utc_offset(),
         warnings: setup.loaded.warnings.iter().map(|w| Text::new(&w.to_string())).collect(),
     };
+    Ok(Look { depth, themes, theme, options })
+}
+
+/// The screen on a plan.
+pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
+    let Look { depth, themes, theme, options } = look(cli, setup)?;
     let model: Model = read::model(setup);
     let record = watched(cli, setup)?;
     let (tx, incoming) = mpsc::channel(runtime::BATCHES);
@@ -70,10 +84,14 @@ pub fn screen(cli: &Cli, setup: &Setup, plan: Plan) -> Result<u8> {
     if let Some(record) = record {
         record.put_away(clock::now());
     }
-    Ok(match exit {
+    Ok(exit_code(exit))
+}
+
+pub fn exit_code(exit: Exit) -> u8 {
+    match exit {
         Exit::Quit => 0,
-        Exit::Signal(number) => 128 + number as u8,
-    })
+        Exit::Signal(number) => 128u8.saturating_add(u8::try_from(number).unwrap_or(0)),
+    }
 }
 
 /// The recording of this screen, if it was asked for.

@@ -162,14 +162,14 @@ pub enum Channel {
     Pi,
     /// The Agent Client Protocol on standard input.
     Acp,
-    /// The server of `opencode serve` on this port.
-    OpencodeHttp { port: u16 },
+    /// The server inside opencode, wherever it listens.
+    OpencodeHttp,
 }
 
 impl Channel {
     /// It goes through the agent's standard input and output, which must then pass through redkey.
     pub fn is_piped(self) -> bool {
-        !matches!(self, Channel::OpencodeHttp { .. })
+        self != Channel::OpencodeHttp
     }
 }
 
@@ -215,19 +215,43 @@ fn codex_channel(found: &Invocation) -> Option<Channel> {
     found.value("--listen").is_none_or(|url| url == "stdio://").then_some(Channel::Codex)
 }
 
+/// Which port it will listen on isn't told by the command line alone: it takes another where that is in use.
 fn opencode_channel(found: &Invocation) -> Option<Channel> {
-    let valued = ["--log-level", "--port", "--hostname"];
+    let valued = ["--log-level", "--port", "--hostname", "--mdns-domain", "--cors"];
     if found.subcommand("acp", &valued).is_some() {
         return Some(Channel::Acp);
     }
-    found.subcommand("serve", &valued)?;
-    let here = ["127.0.0.1", "localhost", "0.0.0.0"];
-    if found.value("--hostname").is_some_and(|host| !here.contains(&host)) {
-        return None;
-    }
-    let port = found.value("--port")?.parse().ok().filter(|port| *port != 0)?;
-    Some(Channel::OpencodeHttp { port })
+    let serves = ["serve", "web"].iter().any(|name| found.subcommand(name, &valued).is_some());
+    // On its own screen it listens only when it is told to.
+    let shows = found.word(&valued).is_none_or(|word| !OPENCODE_COMMANDS.contains(&word));
+    let told = found.value("--port").is_some() || found.value("--hostname").is_some() || found.is_set("--mdns");
+    (serves || shows && told).then_some(Channel::OpencodeHttp)
 }
+
+/// Commands of opencode; any other word is the directory that its screen is to be opened in.
+const OPENCODE_COMMANDS: [&str; 21] = [
+    "completion",
+    "acp",
+    "mcp",
+    "attach",
+    "run",
+    "debug",
+    "providers",
+    "auth",
+    "agent",
+    "upgrade",
+    "uninstall",
+    "models",
+    "stats",
+    "export",
+    "import",
+    "github",
+    "pr",
+    "session",
+    "plugin",
+    "db",
+    "help",
+];
 
 /// Does the agent started by this command line keep a transcript on disk? If not, its output is all there is to read.
 pub fn writes_transcript<S: AsRef<OsStr>>(agent: Agent, argv: &[S]) -> bool {

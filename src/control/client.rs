@@ -23,7 +23,7 @@ use super::dir::own_uid;
 use super::peer::{self, Peer};
 use super::protocol::{
     Ack, Call, Clock, Gate, GateAnswer, GateAsk, GrantCall, Hello, HookAnswer, HookCall, Interrupt, Nothing, PROTO,
-    Role, RpcError, Snapshot, Status, StopCall, Welcome, Why, code,
+    Resume, Role, RpcError, Snapshot, Status, StopCall, Welcome, Why, code,
 };
 use super::wire::{self, Frames, Read};
 use super::words::Stop;
@@ -47,12 +47,15 @@ const AGAIN: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
+    /// The process that listens at the other end, as it was before anything was said: it may end with its answer.
+    server: Peer,
     frames: Frames,
     next: i64,
     timeout: Duration,
     welcome: Welcome,
     updates: VecDeque<Snapshot>,
     interrupts: VecDeque<Interrupt>,
+    resumes: VecDeque<Resume>,
     ended: bool,
 }
 
@@ -119,7 +122,7 @@ pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<(Stop, Pe
     loop {
         let left = until.saturating_sub(clock::elapsed());
         let pressed = Client::begin(path, Role::Operator, left, Some(&Call::Stop(call.clone())));
-        match pressed.and_then(|mut client| Ok((client.answer(1)?, client.server()?))) {
+        match pressed.and_then(|mut client| Ok((client.answer(1)?, client.server))) {
             Err(ClientError::Gone | ClientError::Rpc { code: code::LIMIT, .. }) if clock::elapsed() + AGAIN < until => {
                 pause(AGAIN);
             }
@@ -150,16 +153,19 @@ impl Client {
     fn begin(path: &Path, role: Role, timeout: Duration, first: Option<&Call>) -> Result<Self, ClientError> {
         let until = clock::elapsed() + timeout;
         let stream = connect(path, Some(timeout))?;
+        let server = Peer::of(&stream)?;
         let mut said = request(0, &hello(role));
         said.extend(first.map(|call| request(1, call)).unwrap_or_default());
         let mut client = Self {
             stream,
+            server,
             frames: Frames::new(MAX_ANSWER),
             next: if first.is_some() { 2 } else { 1 },
             timeout: until.saturating_sub(clock::elapsed()),
             welcome: super::desk::welcome(""),
             updates: VecDeque::new(),
             interrupts: VecDeque::new(),
+            resumes: VecDeque::new(),
             ended: false,
         };
         client.say(&said)?;
@@ -172,11 +178,6 @@ impl Client {
     /// What the run has answered to hello.
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
-    }
-
-    /// The process that listens at the other end.
-    pub fn server(&self) -> Result<Peer, ClientError> {
-        Ok(Peer::of(&self.stream)?)
     }
 
     /// To poll for reading.
@@ -256,6 +257,11 @@ impl Client {
         self.notice(timeout, |client| client.interrupts.pop_front())
     }
 
+    /// The next word that a held run may go on; otherwise as [`Client::next_interrupt`].
+    pub fn next_resume(&mut self, timeout: Duration) -> Result<Option<Resume>, ClientError> {
+        self.notice(timeout, |client| client.resumes.pop_front())
+    }
+
     fn notice<T>(
         &mut self,
         timeout: Duration,
@@ -307,6 +313,7 @@ impl Client {
         match heard.method.as_ref().map(Text::as_str) {
             Some("update") => keep(&mut self.updates, params),
             Some("interrupt") => keep(&mut self.interrupts, params),
+            Some("resume") => keep(&mut self.resumes, params),
             Some(_) => {}
             // An error without an id is about what was said last.
             None if heard.id == Some(Id::Number(id)) || (heard.id.is_none() && heard.error.is_some()) => {

@@ -40,6 +40,8 @@ pub enum Input {
     Acknowledged,
     /// The agent says that it has stopped working and waits.
     Idle,
+    /// Nothing more comes of asking: it has done all it can do, or can do nothing.
+    Spent,
     /// Processes as counted. `leader`: the agent's own process is among them.
     Counted { alive: u32, leader: bool },
     /// Proven: nothing is left.
@@ -117,16 +119,19 @@ impl Ladder {
             Input::Press(mode) => self.press(mode, now),
             Input::Acknowledged => self.acknowledged(),
             Input::Idle => self.idle(now),
+            Input::Spent => self.spent(now),
             Input::Counted { alive, leader } => self.counted(alive, leader, now),
             Input::Tick => self.tick(now),
         }
     }
 
-    /// Long after KILL something is left: who, and why.
+    /// Long after KILL something is left: who, and why. Of an interrupt: the agent, which runs on.
     pub fn survivors(&mut self, survivors: Vec<Survivor>, now: Duration) {
         if self.stop.phase == Phase::Failed {
-            self.stop.alive = survivors.len() as u32;
-            self.most = self.most.max(self.stop.alive);
+            if self.stop.mode != Mode::Interrupt {
+                self.stop.alive = survivors.len() as u32;
+            }
+            self.most = self.most.max(survivors.len() as u32);
             self.stop.receipt = Some(self.receipt(None, survivors, now));
         }
     }
@@ -178,6 +183,22 @@ impl Ladder {
         vec![Do::Tell]
     }
 
+    /// Whoever waits on after this waits for nothing.
+    fn spent(&mut self, now: Duration) -> Vec<Do> {
+        if self.rung() != Some(Rung::Cooperative) || self.stop.phase.is_final() {
+            return vec![];
+        }
+        if self.stop.mode == Mode::Interrupt { self.unheard(now) } else { self.next(now) }
+    }
+
+    /// It was asked and goes on, and that is the answer to an interrupt.
+    fn unheard(&mut self, now: Duration) -> Vec<Do> {
+        self.until = None;
+        self.stop.phase = Phase::Failed;
+        self.stop.receipt = Some(self.receipt(None, vec![], now));
+        vec![Do::Tell]
+    }
+
     fn counted(&mut self, alive: u32, leader: bool, now: Duration) -> Vec<Do> {
         self.most = self.most.max(alive);
         let changed = self.stop.alive != alive;
@@ -196,11 +217,7 @@ impl Ladder {
             return vec![];
         }
         if self.stop.mode == Mode::Interrupt && self.rung().is_some() {
-            // It was asked and has not said a word in its time: it goes on, and that is the answer.
-            self.until = None;
-            self.stop.phase = Phase::Failed;
-            self.stop.receipt = Some(self.receipt(None, vec![], now));
-            return vec![Do::Tell];
+            return self.unheard(now);
         }
         self.next(now)
     }

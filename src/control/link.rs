@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::desk::{ConnId, Id};
 use super::peer::Peer;
-use super::protocol::{Call, Metered, Raw, Role, RpcError};
+use super::protocol::{Call, Metered, Raw, Resume, Role, RpcError};
 use super::wire::{self, Frames};
 use super::words::{Mode, ProcId, Stop};
 use crate::domain::text::Text;
@@ -75,6 +75,8 @@ pub enum FromMeter {
     Event(Raw),
     /// The audit log can't be written, or can be again. Also said now and then as a sign of life.
     Degraded(bool),
+    /// A run that was held may go on: for an agent that listens.
+    Resume(Resume),
 }
 
 /// The answer to a call: a result, or an error.

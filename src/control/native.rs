@@ -34,7 +34,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::client::{Client, ClientError};
-use super::protocol::{Ack, Call, GateAsk, GateState, Interrupt, Raw, Role};
+use super::protocol::{Ack, Call, GateAsk, GateState, Interrupt, Raw, Resume, Role};
 use crate::adapters::native_schema::Line;
 use crate::domain::text::Text;
 
@@ -80,6 +80,11 @@ impl Session {
     /// Waits for an interrupt, at most so long.
     pub fn wait(&mut self, timeout: Duration) -> io::Result<Option<Interrupt>> {
         Ok(self.client.next_interrupt(timeout)?)
+    }
+
+    /// May this agent go on, after the clock has interrupted it? Waits at most so long.
+    pub fn resumed(&mut self, timeout: Duration) -> io::Result<Option<Resume>> {
+        Ok(self.client.next_resume(timeout)?)
     }
 
     /// Answers an interrupt: it was heard; with `idle`, the agent has stopped working and waits.

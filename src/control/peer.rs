@@ -1,17 +1,23 @@
 //! Who is on the other end of a connection, and what they may do.
 //!
 //! Another user gets nothing. Of this user's processes, whatever descends from a run, or carries the mark of a known
-//! agent, can't be an operator: an agent doesn't give itself time, answer its own gates or stop its neighbours. This
-//! binds agents that don't set out to break it; a process of the same user has other ways (it can write to files and
+//! agent, can't be an operator: an agent doesn't give itself time, answer its own gates, or stop itself or its neighbours.
+//! Clearing the environment doesn't help it: every ancestor is looked at, whether it is a process of a run by the audit
+//! log, or was started with a run's mark. This binds agents that don't set out to break it; a process of the same user has other ways (it can write to files and
 //! trace processes), and only another user id or a pid namespace closes those.
 
 use std::fs;
+
+mod known;
 
 use serde::{Deserialize, Serialize};
 
 use super::proc::stat;
 use super::protocol::{Call, Role};
+use super::words::ProcId;
 use crate::domain::text::Text;
+
+pub use known::Known;
 
 /// Variables of the environment that mark what was started by a run or an agent, as `NAME` or `NAME=value`.
 pub const MARKS: &[&str] = &[
@@ -24,6 +30,9 @@ pub const MARKS: &[&str] = &[
     "PI_CODING_AGENT",
     "QWEN_CODE",
 ];
+
+/// The one of them that every run's processes are started with.
+const RUN_MARK: &str = MARKS[0];
 
 /// More generations than any process has.
 const MAX_DEPTH: usize = 4_096;
@@ -84,12 +93,19 @@ pub fn may(role: Role, call: &Call) -> bool {
 }
 
 /// May this process be an operator? `kept`: process ids whose descendants, and themselves, may not.
-/// `marks`: as [`MARKS`]. What can't be read is a reason to refuse.
-pub fn may_operate(peer: &Peer, kept: &[u32], marks: &[&str]) -> Result<(), Text> {
+/// `marks`: as [`MARKS`]. What can't be read of the process itself is a reason to refuse.
+pub fn may_operate(peer: &Peer, kept: &[u32], marks: &[&str], known: &mut Known) -> Result<(), Text> {
     let line = lineage(peer).map_err(|why| Text::new(&why))?;
-    if let Some(pid) = line.iter().find(|pid| kept.contains(pid)) {
-        let who = if *pid == peer.pid { "is part of" } else { "descends from" };
-        return Err(Text::new(&format!("process {} ({}) {who} the run it wants to control", peer.pid, peer.name)));
+    let refuse = |id: &ProcId, whose: &str| {
+        let who = if id.pid == peer.pid { "is part of" } else { "descends from" };
+        Err(Text::new(&format!("process {} ({}) {who} {whose}", peer.pid, peer.name)))
+    };
+    if let Some(id) = line.iter().find(|id| kept.contains(&id.pid)) {
+        return refuse(id, "the run it wants to control");
+    }
+    known.refresh();
+    if let Some(id) = line.iter().find(|id| known.is_of_a_run(**id) || is_marked(id, marks)) {
+        return refuse(id, "another run");
     }
     let environ = fs::read(format!("/proc/{}/environ", peer.pid))
         .map_err(|e| Text::new(&format!("the environment of process {} can't be read: {e}", peer.pid)))?;
@@ -100,6 +116,20 @@ pub fn may_operate(peer: &Peer, kept: &[u32], marks: &[&str]) -> Result<(), Text
         }
         None => Ok(()),
     }
+}
+
+/// Was it started as part of a run? Ancestors of another user can't be looked at, and are none.
+fn is_marked(id: &ProcId, marks: &[&str]) -> bool {
+    marks.contains(&RUN_MARK)
+        && fs::read(format!("/proc/{}/environ", id.pid)).is_ok_and(|raw| mark(&raw, &[RUN_MARK]).is_some())
+}
+
+/// This process itself, for what is done without a socket. `log`: the audit log.
+pub fn may_i(log: &std::path::Path) -> Result<(), Text> {
+    let own = stat::read(super::proc::own_pid()).map_err(|e| Text::new(&format!("/proc can't be read: {e}")))?;
+    let peer = Peer { pid: own.pid, uid: super::dir::own_uid(), start: Some(own.start), name: own.name };
+    may_operate(&peer, &[], MARKS, &mut Known::by(log))
+        .map_err(|why| Text::new(&format!("{why}; it can't be an operator")))
 }
 
 /// The first of `marks` in an environment as the kernel shows it: entries that end in NUL.
@@ -113,7 +143,7 @@ fn mark<'a>(environ: &[u8], marks: &[&'a str]) -> Option<&'a str> {
 }
 
 /// The process and its ancestors, itself first.
-fn lineage(peer: &Peer) -> Result<Vec<u32>, String> {
+fn lineage(peer: &Peer) -> Result<Vec<ProcId>, String> {
     let mut why = String::new();
     for _ in 0..TRIES {
         match lineage_once(peer) {
@@ -132,13 +162,13 @@ enum Broken {
     Changed(String),
 }
 
-fn lineage_once(peer: &Peer) -> Result<Vec<u32>, Broken> {
+fn lineage_once(peer: &Peer) -> Result<Vec<ProcId>, Broken> {
     let own = stat::read(peer.pid)
         .map_err(|e| Broken::Ended(format!("process {}, which asks, can't be looked at: {e}", peer.pid)))?;
     if own.state == 'Z' || peer.start != Some(own.start) {
         return Err(Broken::Ended(format!("process {}, which asked, is gone", peer.pid)));
     }
-    let (mut line, mut child) = (vec![peer.pid], own);
+    let (mut line, mut child) = (vec![own.id()], own);
     while child.ppid > 0 && line.len() < MAX_DEPTH {
         let pid = child.ppid;
         let parent = stat::read(pid).map_err(|e| {
@@ -147,7 +177,7 @@ fn lineage_once(peer: &Peer) -> Result<Vec<u32>, Broken> {
         if parent.start > child.start {
             return Err(Broken::Changed(format!("process {pid} is younger than its child")));
         }
-        line.push(pid);
+        line.push(parent.id());
         child = parent;
     }
     match child.ppid {

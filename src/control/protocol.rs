@@ -12,7 +12,7 @@ use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 
 /// The version of this protocol.
-pub const PROTO: &str = "1.0";
+pub const PROTO: &str = "1.1";
 
 /// What somebody on a connection may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,9 +124,37 @@ pub struct Ack {
 pub struct Interrupt {
     pub interrupt_id: Text,
     pub reason: Text,
-    /// After so long the next rung follows, whatever was answered.
+    /// After so long the next rung follows, whatever was answered. For an interrupt none does.
     #[serde(deserialize_with = "ms")]
     pub deadline_ms: Span,
+    #[serde(default)]
+    pub mode: Wish,
+}
+
+/// What whoever asks an agent wants of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wish {
+    /// To end: signals follow if it doesn't.
+    #[default]
+    Stop,
+    /// To stop what it does, and to wait.
+    Interrupt,
+}
+
+impl From<Mode> for Wish {
+    fn from(mode: Mode) -> Self {
+        if mode == Mode::Interrupt { Wish::Interrupt } else { Wish::Stop }
+    }
+}
+
+/// The notification `resume`, to connections with role [`Role::Run`]: a run that was held may go on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resume {
+    pub reason: Text,
+    /// On its clock; `None`: it is not known.
+    #[serde(default, deserialize_with = "some_ms")]
+    pub left_ms: Option<Span>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ pub mod rules;
 pub mod run;
 pub mod salvage;
 pub mod score;
+pub mod seen;
 pub mod series;
 pub mod shell;
 pub mod statement;

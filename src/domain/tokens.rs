@@ -4,7 +4,7 @@
 //! everything counted up to its time; a copy of an answer that another run already holds counts for this run but not
 //! for the sum over all runs.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::event::{Key, ModelCall, Totals};
 use super::price::{Cost, Prices};
@@ -12,54 +12,12 @@ use super::text::Text;
 use super::time::Stamp;
 use super::usage::{Usage, Usd};
 
+pub use super::seen::Seen;
+
 /// Answers that can still be replaced in all their figures; of older ones only more output is taken.
 const RECENT: usize = 32;
 /// Those that a quiet run keeps: an answer may be written for minutes.
 const RECENT_QUIET: usize = 4;
-
-/// Keys met anywhere: who had them first, and how much output the answer was seen to have. Shared by all runs.
-#[derive(Debug, Default)]
-pub struct Seen(HashMap<Key, Holder>);
-
-#[derive(Clone, Copy, Debug)]
-struct Holder {
-    run: u32,
-    /// The most that any record of this answer told.
-    output: u32,
-}
-
-impl Seen {
-    /// Notes `key` for `run`; returns the run that had it before, if any.
-    pub fn note(&mut self, key: Key, run: u32) -> Option<u32> {
-        match self.0.entry(key) {
-            std::collections::hash_map::Entry::Occupied(entry) => Some(entry.get().run),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(Holder { run, output: 0 });
-                None
-            }
-        }
-    }
-
-    pub fn holds(&self, key: Key) -> bool {
-        self.0.contains_key(&key)
-    }
-
-    fn holder(&self, key: Key) -> Option<u32> {
-        self.0.get(&key).map(|holder| holder.run)
-    }
-
-    fn output(&self, key: Key) -> u64 {
-        self.0.get(&key).map_or(0, |holder| u64::from(holder.output))
-    }
-
-    /// Notes that an answer has `output`; returns how much of it no record has told before.
-    fn tell(&mut self, key: Key, output: u64) -> u64 {
-        let Some(holder) = self.0.get_mut(&key) else { return output };
-        let novel = output.saturating_sub(u64::from(holder.output));
-        holder.output = holder.output.max(u32::try_from(output).unwrap_or(u32::MAX));
-        novel
-    }
-}
 
 /// In place of a run's number: a subagent told this answer first.
 const BY_BRANCH: u32 = u32::MAX;

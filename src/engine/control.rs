@@ -4,6 +4,7 @@
 mod wants;
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::{Effect, Model};
 use crate::control::protocol::{self, Gate, GateState, Status};
@@ -84,7 +85,7 @@ pub struct Note {
 }
 
 /// What control knows of one run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Known {
     budget: Option<Budget>,
     grants: Vec<(Key, Grant)>,
@@ -92,7 +93,7 @@ struct Known {
     stop: Option<Stop>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Budget {
     budget: Option<Span>,
     caps: Option<Caps>,
@@ -101,7 +102,7 @@ struct Budget {
 }
 
 /// Everything that control told.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Control {
     known: HashMap<RunId, Known>,
     gates: Vec<Gate>,
@@ -272,7 +273,7 @@ impl Model {
     /// The run itself, and what was read again of it.
     fn copies(&mut self, run: &RunId) -> impl Iterator<Item = &mut Run> {
         let number = self.index.get(run).copied();
-        let own = number.and_then(|n| self.runs.get_mut(n as usize)).map(|tracked| &mut tracked.run);
+        let own = number.and_then(|n| self.runs.get_mut(n as usize)).map(|tracked| &mut Arc::make_mut(tracked).run);
         let history = self.history.as_deref_mut().filter(|history| Some(history.number) == number);
         own.into_iter().chain(history)
     }

@@ -39,8 +39,8 @@ impl Counters {
         }
     }
 
-    /// Since when the events of the next window are counted.
-    pub fn since(&self) -> Stamp {
+    /// Since when events are counted for the next rate.
+    pub fn window_start(&self) -> Stamp {
         self.window_start
     }
 

@@ -124,12 +124,14 @@ pub enum Effect {
     },
 }
 
-/// Everything that is known. Drawing reads it and changes nothing.
+/// Everything that is known. Drawing reads it and changes nothing. A copy is cheap after [`Model::settle`]: runs are
+/// shared until one of the copies changes them.
+#[derive(Clone)]
 pub struct Model {
     pub rules: Arc<Rules>,
     pub prices: Arc<Prices>,
-    runs: Vec<Tracked>,
-    index: HashMap<RunId, u32>,
+    runs: Vec<Arc<Tracked>>,
+    index: Arc<HashMap<RunId, u32>>,
     pub sources: Vec<Source>,
     pub places: Vec<Place>,
     pub progress: Progress,
@@ -142,6 +144,7 @@ pub struct Model {
     control: control::Control,
 }
 
+#[derive(Clone)]
 struct Tracked {
     run: Run,
     /// A run that is read from disk takes nothing from its live stream, or everything would count twice.
@@ -170,7 +173,7 @@ impl Model {
             rules,
             prices,
             runs: Vec::new(),
-            index: HashMap::new(),
+            index: Arc::default(),
             sources: Vec::new(),
             places: Vec::new(),
             progress: Progress::default(),
@@ -181,6 +184,11 @@ impl Model {
             seen: Seen::default(),
             control: control::Control::default(),
         }
+    }
+
+    /// Makes copies cheap; changes nothing that can be read.
+    pub fn settle(&mut self) {
+        self.seen.settle();
     }
 
     /// Applies one message. The only way the model changes.
@@ -263,7 +271,7 @@ impl Model {
     fn event(&mut self, event: &Event, origin: Origin, now: Stamp) {
         let form = self.source(origin.source).and_then(|s| s.form).unwrap_or(Form::Stream);
         let number = self.number_of(&event.run, form);
-        let tracked = &mut self.runs[number as usize];
+        let tracked = Arc::make_mut(&mut self.runs[number as usize]);
         if tracked.form != form {
             self.counters.shadowed += 1;
             return;
@@ -292,8 +300,8 @@ impl Model {
         let cx = Context { rules: &self.rules, prices: &self.prices, seen: &mut self.seen };
         run.set_default_budget(&cx);
         self.control.tell(&mut run, &self.rules);
-        self.runs.push(Tracked { run, form, sources: Vec::new(), shrunk: false });
-        self.index.insert(id.clone(), number);
+        self.runs.push(Arc::new(Tracked { run, form, sources: Vec::new(), shrunk: false }));
+        Arc::make_mut(&mut self.index).insert(id.clone(), number);
         number
     }
 
@@ -318,6 +326,7 @@ impl Model {
             // What came through a pipe can't be read again.
             let is_pipe = |s: &u32| self.sources.get(*s as usize).is_some_and(Source::is_pipe);
             if is_quiet && !tracked.sources.iter().any(is_pipe) && self.looked_at != Some(tracked.run.number) {
+                let tracked = Arc::make_mut(tracked);
                 tracked.run.shrink();
                 tracked.shrunk = true;
             }

@@ -55,6 +55,9 @@ pub struct Entry {
     pub last: Option<Stamp>,
 }
 
+/// A file that can't be read as a recording, and why.
+pub type Unreadable = (PathBuf, TapeError);
+
 impl Store {
     pub fn of(dirs: &Dirs) -> Self {
         Self { dir: dirs.state.join("recordings") }

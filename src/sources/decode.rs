@@ -57,7 +57,7 @@ struct Past {
 }
 
 /// Which time an event gets when its line says none and it was not read as it happened.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Fallback {
     /// Newest time that the source has told so far.
     told: Option<Stamp>,
@@ -121,6 +121,18 @@ impl Decoder {
         let latest = self.past.clock.latest;
         *self = Self::new(std::mem::take(&mut self.origin));
         self.past.clock.latest = latest;
+    }
+
+    /// One that reads on from the same place in the same content, which has no other: what was told is not kept.
+    pub fn fork(&self) -> Self {
+        let mind = match &self.mind {
+            Mind::Sniffing(held) => Mind::Sniffing(held.clone()),
+            Mind::Reading(adapter) => Mind::Reading(adapter.clone()),
+            Mind::Unknown => Mind::Unknown,
+        };
+        let clock = self.past.clock.clone();
+        let past = Past { clock, told: Told::default() };
+        Self { origin: self.origin.clone(), lines: self.lines.clone(), mind, past, scratch: Vec::new() }
     }
 
     /// Starts over with another content of the same source. Lines that the old one had too are not passed on again.

@@ -12,7 +12,7 @@ const KEEP_BUFFER: usize = 64 << 10;
 ///
 /// Holds at most `cap` bytes: the start of the line that is not whole yet. How the input is cut into chunks changes
 /// nothing in what comes out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lines {
     held: Vec<u8>,
     /// Offset of the first byte of the line that is not whole yet.

@@ -37,6 +37,12 @@ impl Merge {
         Self { lanes: sources.map(lane).collect() }
     }
 
+    /// One that reads on from the same place; `None`: a source can't be read twice in the same way.
+    pub fn fork(&self) -> Option<Self> {
+        let lanes: Option<Vec<Lane>> = self.lanes.iter().map(Lane::fork).collect();
+        Some(Self { lanes: lanes? })
+    }
+
     /// Reads on and passes on what is certain to come next. `true`: everything that is there was read.
     pub fn step(&mut self, cx: &mut Cx<'_>, finish: bool) -> bool {
         let alone = self.lanes.len() == 1;
@@ -79,6 +85,11 @@ impl Merge {
 }
 
 impl Lane {
+    fn fork(&self) -> Option<Self> {
+        let (newest, done) = (self.newest, self.done);
+        Some(Self { source: self.source.fork()?, queue: self.queue.clone(), newest, done })
+    }
+
     fn read(&mut self, cx: &mut Cx<'_>, piece: usize, finish: bool) -> Vec<(Event, u64)> {
         let mut events = Vec::new();
         let (registry, sink) = (&mut *cx.registry, &mut *cx.sink);

@@ -6,11 +6,13 @@
 //! - [`tail`], [`opencode`], [`pipe`] — one file, one database, one pipe; [`told`] — what a file said before;
 //! - [`source`], [`merge`], [`pool`] — one numbered source, the files of one run in order of time, all of them;
 //! - [`notice`], [`inbox`], [`watch`] — the thread that follows; [`batch`] — everything once, for plain commands;
-//! - [`history`], [`pretty`] — reading again what was read before.
+//! - [`each`] — session after session, each by itself;
+//! - [`history`], [`pretty`] — reading again what was read before; [`script`] — one run from its start, for replay.
 
 mod batch;
 mod decode;
 mod discover;
+mod each;
 mod env;
 mod group;
 mod history;
@@ -23,6 +25,7 @@ mod opencode;
 mod pipe;
 mod pool;
 mod pretty;
+mod script;
 mod source;
 mod tail;
 #[cfg(test)]
@@ -42,10 +45,12 @@ use crate::domain::time::{Span, Stamp};
 
 pub use batch::read_now;
 pub use discover::{Listed, list};
+pub use each::{Sessions, Sink};
 pub use env::Env;
 pub(crate) use group::first_line;
 pub use locate::locate;
 pub(crate) use opencode::sessions as opencode_sessions;
+pub use script::{Script, read_text};
 pub(crate) use tail::project_root;
 pub use watch::{Handle, spawn};
 

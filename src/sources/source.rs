@@ -25,7 +25,7 @@ pub enum Kept {
 }
 
 /// Numbers of sources, given from 0 upwards.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Registry(Vec<Kept>);
 
 impl Registry {
@@ -85,6 +85,12 @@ impl Source {
     /// The same source from the start, for reading it again.
     pub fn again(kept: &Kept) -> Option<Self> {
         Some(Self { feed: feed(kept)?, number: None, named: false, untold: (0, 0, 0) })
+    }
+
+    /// One that reads on from the same place; `None`: this can't be read twice in the same way.
+    pub fn fork(&self) -> Option<Self> {
+        let Feed::File(tail) = &self.feed else { return None };
+        Some(Self { feed: Feed::File(tail.fork()), ..*self })
     }
 
     pub fn path(&self) -> &Path {

@@ -109,6 +109,19 @@ impl Tail {
         }
     }
 
+    /// One that reads on from the same place.
+    pub fn fork(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            decoder: self.decoder.fork(),
+            trace: self.trace.clone(),
+            file: None,
+            told: self.told.clone(),
+            said: self.said.clone(),
+            ..*self
+        }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -11,6 +11,15 @@ use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 use crate::engine::{Model, Msg};
 
+/// What keys that act on a live run say in a replay.
+const REPLAY: &str = "this is a replay: nothing here can be stopped, given or answered any more";
+
+/// Does it act on a run?
+fn is_live_only(command: Command) -> bool {
+    use Command::{Allow, Deny, Give, Interrupt, Press, Release, StopAll, Transfer};
+    matches!(command, Press | Interrupt | StopAll | Give | Release | Transfer | Allow | Deny)
+}
+
 /// Characters by which a command line names a run.
 const SHORT: usize = 8;
 
@@ -23,7 +32,11 @@ impl Ui {
         model: &Model,
         now: Stamp,
     ) -> Option<Vec<Action>> {
+        if self.transport.is_some() && is_live_only(command) {
+            return Some(self.answer(REPLAY));
+        }
         Some(match command {
+            Command::Replay(ask) => vec![Action::Replay(ask), Action::Redraw],
             Command::Press => self.press_key(key, model, now),
             Command::Interrupt => self.press_interrupt(key, model, now),
             Command::StopAll => self.press_all(Some(key), model, now),
@@ -50,6 +63,8 @@ impl Ui {
             Command::Help => self.help = Some(0),
             Command::Redraw => return vec![Action::Clear],
             Command::Suspend => return vec![Action::Suspend],
+            Command::Replay(ask) => return vec![Action::Replay(ask), Action::Redraw],
+            command if self.transport.is_some() && is_live_only(command) => return self.answer(REPLAY),
             Command::Allow | Command::Deny => return self.answer_gate(key, command == Command::Allow, model, now),
             Command::Open => {
                 let run = gates::at_hand(model, self).and_then(|gate| model.run_of_gate(gate));
@@ -83,6 +98,15 @@ impl Ui {
     /// Commands that act. They mean the run that was selected when the line was opened.
     pub(super) fn control_order(&mut self, order: Order, model: &Model, now: Stamp) -> Vec<Action> {
         let Aim { run: aim, gate } = self.aim.clone();
+        if let Order::Replay(ask) = order {
+            return match self.transport {
+                Some(_) => vec![Action::Replay(ask), Action::Redraw],
+                None => self.answer("this is live: `redkey replay` plays what is over"),
+            };
+        }
+        if self.transport.is_some() {
+            return self.answer(REPLAY);
+        }
         match order {
             Order::StopAll => self.press_all(None, model, now),
             Order::Transfer(from, to, amount) => match (find(&from, model), find(&to, model)) {

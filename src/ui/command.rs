@@ -4,9 +4,10 @@ use super::order::{Only, Sort};
 use super::theme::Theme;
 use crate::control::words::Mode;
 use crate::domain::time::Span;
+use crate::replay::{Ask, Kind, Moment, Speed};
 
 /// What a command line asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     Quit,
     Help,
@@ -25,25 +26,32 @@ pub enum Order {
     Release,
     Answer(bool),
     Gates,
+    /// In a replay.
+    Replay(Ask),
 }
 
 /// Commands, what they take, and what they do.
-pub const COMMANDS: [(&str, &str, &str); 17] = [
+pub const COMMANDS: [(&str, &str, &str); 22] = [
     ("allow", "", "the held action"),
     ("deny", "", "the held action"),
     ("filter", "TEXT", "runs that match TEXT; nothing lists all"),
     ("gates", "", "all held actions"),
     ("grant", "TIME", "give the run time, or (-5m) take it"),
     ("help", "", "keys and marks"),
+    ("idle", "TIME", "replay: cap idle time; 0s: don't"),
     ("interrupt", "", "interrupt the run; it stays alive"),
     ("kill", "", "KILL at once"),
     ("mouse", "", "mouse on or off"),
+    ("next", "KIND", "replay: to the next flag, gate, interrupt, failure"),
+    ("previous", "KIND", "replay: to the one before"),
     ("quit", "", "leave"),
     ("release", "", "let a held run go on"),
     ("show", "STATES", "all, live, zero, waiting or ended runs"),
     ("sort", "COLUMN", "activity, clock, burn, cost, agent, project"),
+    ("speed", "TIMES", "replay: 0.25 to 1000, or max"),
     ("stop", "", "stop the run; stop all: every run with a key"),
     ("theme", "NAME", "another theme"),
+    ("to", "TIME", "replay: 12:34:56, +5m, -30s, 50%, RFC 3339"),
     ("transfer", "A B TIME", "move time from run A to run B"),
     ("wall", "", "hide or show wall time"),
 ];
@@ -76,6 +84,10 @@ pub fn parse(line: &str) -> Result<Order, String> {
         "grant" if rest.is_empty() => Err("grant: how much? Write it like grant 10m".into()),
         "grant" => Span::parse(rest).map(Order::Give),
         "transfer" => transfer(rest),
+        "idle" => Span::parse(rest).map(|cap| Order::Replay(Ask::Cap(cap))),
+        "next" | "previous" => mark(rest, if name == "next" { 1 } else { -1 }),
+        "speed" => Speed::parse(rest).map(|speed| Order::Replay(Ask::Speed(speed))),
+        "to" => Moment::parse(rest).map(|moment| Order::Replay(Ask::To(moment))),
         "quit" => Ok(Order::Quit),
         "help" => Ok(Order::Help),
         "mouse" => Ok(Order::Mouse),
@@ -104,6 +116,14 @@ fn transfer(rest: &str) -> Result<Order, String> {
     }
 }
 
+fn mark(rest: &str, by: i64) -> Result<Order, String> {
+    if rest.is_empty() {
+        return Ok(Order::Replay(Ask::Mark(by)));
+    }
+    let kind = Kind::parse(rest).ok_or_else(|| one_of(if by > 0 { "next" } else { "previous" }, rest))?;
+    Ok(Order::Replay(Ask::MarkOf(kind, by)))
+}
+
 fn one_of(command: &str, given: &str) -> String {
     let words = values(command).join(", ");
     if given.is_empty() { format!("{command}: {words}") } else { format!("{command}: not `{given}` but {words}") }
@@ -125,6 +145,7 @@ fn values(command: &str) -> Vec<&'static str> {
         "show" => Only::ALL.map(Only::name).to_vec(),
         "theme" => Theme::names().collect(),
         "stop" => vec!["all"],
+        "next" | "previous" => Kind::ALL.map(Kind::name).to_vec(),
         _ => vec![],
     }
 }
@@ -155,7 +176,7 @@ mod tests {
         assert_eq!(parse("q"), Ok(Order::Quit));
         assert_eq!(parse("a"), Err("`allow` acts on a run: write it out".into()));
         assert_eq!(parse("filter  a b "), Ok(Order::Filter("a b".into())));
-        assert_eq!(parse("s"), Err("`s` could be show, sort, stop".into()));
+        assert_eq!(parse("s"), Err("`s` could be show, sort, speed, stop".into()));
         assert_eq!(parse("kill"), Ok(Order::Press(Mode::Now)));
         assert_eq!(parse("kil"), Err("`kill` acts on a run: write it out".into()));
         assert_eq!(parse("stop all"), Ok(Order::StopAll));

@@ -36,27 +36,29 @@ const NOTED: Span = Span::secs(15);
 /// Width from which keys and marks stand side by side.
 const TWO_COLUMNS: u16 = 104;
 
-pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scroll: u16) {
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, scroll: u16, in_replay: bool) {
     let (rule, body) = area.top_rows(1);
     canvas.rule(rule, "HELP", "j k scroll, Esc closes", true);
     let body = body.inset(2);
     if body.width >= TWO_COLUMNS {
-        let keys = keys();
+        let keys = keys(in_replay);
         let wide = |l: &HelpLine| columns(&l.words);
         let label = keys.iter().map(|l| columns(&l.left)).max().unwrap_or(0);
         let (left, right) = body.left_columns(label + keys.iter().map(wide).max().unwrap_or(0) + 5);
         lines(canvas, left, &keys, scroll);
         lines(canvas, right, &marks(canvas), scroll);
     } else {
-        let all: Vec<HelpLine> = keys().into_iter().chain([HelpLine::title("")]).chain(marks(canvas)).collect();
+        let all: Vec<HelpLine> =
+            keys(in_replay).into_iter().chain([HelpLine::title("")]).chain(marks(canvas)).collect();
         lines(canvas, body, &all, scroll);
     }
 }
 
 /// How far help can be scrolled on a screen of this size.
-pub fn most_scroll(width: u16, height: u16) -> u16 {
-    let both = keys().len() + 1 + MARKS;
-    let tall = if width.saturating_sub(4) >= TWO_COLUMNS { keys().len().max(MARKS) } else { both };
+pub fn most_scroll(width: u16, height: u16, in_replay: bool) -> u16 {
+    let keys = keys(in_replay).len();
+    let both = keys + 1 + MARKS;
+    let tall = if width.saturating_sub(4) >= TWO_COLUMNS { keys.max(MARKS) } else { both };
     u16::try_from(tall).unwrap_or(u16::MAX).saturating_sub(height.saturating_sub(1))
 }
 
@@ -73,14 +75,18 @@ fn lines(canvas: &mut Canvas<'_>, area: Rect, lines: &[HelpLine], scroll: u16) {
     }
 }
 
-fn keys() -> Vec<HelpLine> {
+fn keys(in_replay: bool) -> Vec<HelpLine> {
     let mut lines = Vec::new();
     for (scope, title) in [
+        (Scope::Replay, "Replay"),
         (Scope::Everywhere, "Everywhere"),
         (Scope::Fleet, "Fleet"),
         (Scope::Run, "Run"),
         (Scope::Gates, "Held actions"),
-    ] {
+    ]
+    .into_iter()
+    .filter(|(scope, _)| in_replay || *scope != Scope::Replay)
+    {
         lines.push(HelpLine::title(title));
         let bindings = KEYS.iter().filter(|b| b.scope == scope);
         lines.extend(bindings.map(|b| HelpLine::new(b.shown, b.words, Role::HelpKey)));
@@ -139,6 +145,10 @@ fn marks(canvas: &Canvas<'_>) -> Vec<HelpLine> {
 
 /// The foot of the screen with, at its right end, one word for the key of a run whose key is drawn nowhere else.
 pub fn footer_with_key(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, run: Option<u32>) {
+    if scene.ui.transport.is_some() {
+        // Nothing can be stopped there.
+        return foot(canvas, area, scene, None);
+    }
     if run.is_none() {
         let grip = scene.ui.selected().and_then(|number| key::Grip::in_scene(scene, number));
         return foot(canvas, area, scene, grip.and_then(|grip| key::press_word(&grip)));
@@ -244,14 +254,13 @@ fn hints(canvas: &mut Canvas<'_>, area: Rect, scene: &Scene<'_>, press: Option<&
     let narrows = !wish.filter.is_empty() || wish.only != Only::All;
     let answers = [("Y", "allow".to_owned()), ("N", "deny".to_owned())];
     let answers = answers.into_iter().filter(|_| scope == Scope::Gates && !scene.model.gates().is_empty());
-    let hints =
-        keymap::hints(scope).filter(|(_, words)| *words != "back" || !is_fleet || narrows).map(|(key, words)| {
-            match words {
-                "back" if is_fleet => (key, "list all".to_owned()),
-                "sort" => (key, format!("sort: {}", wish.sort.name())),
-                "states" => (key, format!("states: {}", wish.only.name())),
-                words => (key, words.to_owned()),
-            }
+    let hints = keymap::hints(scope, scene.ui.transport.is_some())
+        .filter(|(_, words)| *words != "back" || !is_fleet || narrows)
+        .map(|(key, words)| match words {
+            "back" if is_fleet => (key, "list all".to_owned()),
+            "sort" => (key, format!("sort: {}", wish.sort.name())),
+            "states" => (key, format!("states: {}", wish.only.name())),
+            words => (key, words.to_owned()),
         });
     let mut hints: Vec<(&str, String)> =
         press.map(|words| ("X", words.to_owned())).into_iter().chain(answers).chain(hints).collect();

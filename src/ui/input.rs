@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::command::{self, Order};
 use super::keymap::{self, Command, Scope};
 use super::order::Only;
-use super::{Action, Detail, Input, Mode, Pane, RunView, Scene, Ui, View, fleet, help, run};
+use super::{Action, Detail, Input, Mode, Pane, RunView, Scene, Ui, View, fleet, help, run, transport};
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 use crate::engine::{Model, Msg};
@@ -47,7 +47,7 @@ impl Ui {
                     View::Fleet => Scope::Fleet,
                     View::Run(_) => Scope::Run,
                 };
-                let Some(command) = keymap::lookup(key, scope) else { return vec![] };
+                let Some(command) = keymap::lookup(key, scope, self.transport.is_some()) else { return vec![] };
                 match (self.help.is_some(), command) {
                     (true, command) => self.help_key(command),
                     _ if self.gates.is_some() => self.gates_key(command, key, model, now),
@@ -147,8 +147,8 @@ impl Ui {
     }
 
     fn help_key(&mut self, command: Command) -> Vec<Action> {
-        let (width, height) = self.options.size;
-        let most = help::most_scroll(width, height);
+        let Rect { width, height, .. } = self.area();
+        let most = help::most_scroll(width, height, self.transport.is_some());
         let page = height.saturating_sub(2).max(1);
         let at = self.help.unwrap_or(0).min(most);
         self.help = match command {
@@ -218,10 +218,16 @@ impl Ui {
         self.has_moved = true;
     }
 
+    /// What the views have of the screen.
+    fn area(&self) -> Rect {
+        let (width, height) = self.options.size;
+        let bar = self.transport.as_ref().map_or(0, |_| transport::rows(height));
+        Rect::new(0, 0, width, height - bar)
+    }
+
     fn with_scene<T>(&self, model: &Model, now: Stamp, f: impl FnOnce(Rect, &Scene<'_>) -> T) -> Option<T> {
         let listing = self.listing.as_ref()?;
-        let (width, height) = self.options.size;
-        Some(f(Rect::new(0, 0, width, height), &Scene { model, ui: self, listing, now }))
+        Some(f(self.area(), &Scene { model, ui: self, listing, now }))
     }
 
     pub(super) fn open(&mut self, number: u32) -> Vec<Action> {
@@ -310,7 +316,7 @@ impl Ui {
         // Lines run from the newest down; branches from the first.
         let is_at = |n: &u64| held.is_some_and(|h| if pane == Pane::Branches { *n == h } else { *n <= h });
         let at = lines.iter().position(is_at).unwrap_or(0);
-        let page = usize::from(self.options.size.1 / 2).max(1);
+        let page = usize::from(self.area().height / 2).max(1);
         let to = match command {
             // The first step down leaves the newest line, which is followed and not marked.
             Command::Down => {

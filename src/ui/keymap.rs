@@ -2,8 +2,11 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use crate::domain::time::Span;
+use crate::replay::{Ask, Moment};
+
 /// What a key does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command {
     Up,
     Down,
@@ -40,6 +43,8 @@ pub enum Command {
     Redraw,
     Suspend,
     Quit,
+    /// In a replay.
+    Replay(Ask),
 }
 
 /// On which screens a key means this.
@@ -50,12 +55,15 @@ pub enum Scope {
     Run,
     /// The list of held actions.
     Gates,
+    /// On every screen of a replay.
+    Replay,
 }
 
 impl Scope {
     /// Can both be in force at once?
     pub fn overlaps(self, other: Scope) -> bool {
-        self == other || self == Scope::Everywhere || other == Scope::Everywhere
+        let all = [Scope::Everywhere, Scope::Replay];
+        self == other || all.contains(&self) || all.contains(&other)
     }
 }
 
@@ -101,10 +109,29 @@ const fn bind(
     Binding { keys, shown, scope, command, words, hint }
 }
 
-use Scope::{Everywhere, Fleet, Gates, Run};
+const fn replay(keys: &'static [Key], shown: &'static str, ask: Ask, words: &'static str) -> Binding {
+    bind(keys, shown, Replay, Command::Replay(ask), words, None)
+}
+
+use Scope::{Everywhere, Fleet, Gates, Replay, Run};
 
 /// All keys.
 pub static KEYS: &[Binding] = &[
+    bind(&[ch(' ')], "Space", Replay, Command::Replay(Ask::Toggle), "play or pause", Some("play/pause")),
+    bind(&[ch('.')], ".", Replay, Command::Replay(Ask::Step(1)), "one event on", Some("step")),
+    replay(&[ch(',')], ",", Ask::Step(-1), "one event back"),
+    replay(&[ch('}')], "}", Ask::Charge(1), "to the next charge"),
+    replay(&[ch('{')], "{", Ask::Charge(-1), "to the charge before"),
+    replay(&[ch('>')], ">", Ask::Faster, "faster, up to 1000 times, then all it can"),
+    replay(&[ch('<')], "<", Ask::Slower, "slower, down to a quarter"),
+    bind(&[ch('a')], "a", Replay, Command::Replay(Ask::Mark(1)), "to the next mark", Some("next mark")),
+    replay(&[ch('A')], "A", Ask::Mark(-1), "to the mark before"),
+    replay(&[ch('o')], "o", Ask::NextKind, "marks of one kind, or of all"),
+    replay(&[ch(')')], ")", Ask::Skip(Span::secs(10)), "ten seconds on"),
+    replay(&[ch('(')], "(", Ask::Skip(Span::secs(-10)), "ten seconds back"),
+    replay(&[ch('0')], "0", Ask::To(Moment::Percent(0.0)), "to the start"),
+    replay(&[ch('$')], "$", Ask::To(Moment::Percent(100.0)), "to the end"),
+    replay(&[ch('c')], "c", Ask::NextCap, "cap idle time at 10s, at 2s, not at all"),
     bind(&[ch('X')], "X", Everywhere, Command::Press, "stop the run: ask, INT, TERM, KILL; again: KILL now", None),
     bind(&[ch('i')], "i", Everywhere, Command::Interrupt, "interrupt only: the agent stays alive", None),
     bind(&[ctrl('x')], "^X", Everywhere, Command::StopAll, "stop every run that has a key", None),
@@ -191,19 +218,20 @@ impl Key {
     }
 }
 
-/// What `event` means on a screen.
-pub fn lookup(event: &KeyEvent, scope: Scope) -> Option<Command> {
+/// What `event` means on a screen. Keys of a replay mean nothing elsewhere.
+pub fn lookup(event: &KeyEvent, scope: Scope, in_replay: bool) -> Option<Command> {
     if event.modifiers.contains(KeyModifiers::ALT) {
         return None;
     }
     let key = Key::of(event);
-    KEYS.iter().find(|b| b.scope.overlaps(scope) && b.keys.contains(&key)).map(|b| b.command)
+    let here = |b: &&Binding| b.scope.overlaps(scope) && (in_replay || b.scope != Scope::Replay);
+    KEYS.iter().filter(here).find(|b| b.keys.contains(&key)).map(|b| b.command)
 }
 
 /// Bindings with a hint, for a screen.
-pub fn hints(scope: Scope) -> impl Iterator<Item = (&'static str, &'static str)> {
+pub fn hints(scope: Scope, in_replay: bool) -> impl Iterator<Item = (&'static str, &'static str)> {
     KEYS.iter()
-        .filter(move |b| b.scope.overlaps(scope))
+        .filter(move |b| b.scope.overlaps(scope) && (in_replay || b.scope != Scope::Replay))
         .filter_map(|b| b.hint.map(|hint| (b.shown.split(' ').next().unwrap_or(b.shown), hint)))
 }
 
@@ -225,14 +253,14 @@ mod tests {
     #[test]
     fn a_slip_of_shift_presses_nothing() {
         // With Caps Lock on, or Shift not held, the other case of these letters must do nothing.
-        let of = |c, scope| lookup(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), scope);
+        let of = |c, scope| lookup(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), scope, true);
         for scope in [Scope::Fleet, Scope::Run, Scope::Gates] {
             for c in ['x', 'r', 'y', 'I', 'V'] {
                 assert_eq!(of(c, scope), None, "{c}");
             }
             assert_eq!(of('X', scope), Some(Command::Press));
             let alt = KeyEvent::new(KeyCode::Char('X'), KeyModifiers::ALT);
-            assert_eq!(lookup(&alt, scope), None);
+            assert_eq!(lookup(&alt, scope, true), None);
         }
     }
 

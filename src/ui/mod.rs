@@ -25,6 +25,7 @@ mod testkit;
 #[cfg(test)]
 mod tests;
 pub mod theme;
+mod transport;
 
 use std::borrow::Cow;
 
@@ -35,8 +36,9 @@ use crate::domain::run::State;
 use crate::domain::text::Text;
 use crate::domain::time::{Span, Stamp};
 use crate::engine::{Model, Msg};
+use crate::replay::Ask;
 
-use canvas::Canvas;
+use canvas::{Canvas, Cut};
 use glyphs::Glyphs;
 use line::Line;
 use order::{Listing, Wish};
@@ -44,6 +46,7 @@ use press::Hand;
 use theme::{Role, Theme};
 
 pub use keymap::KEYS;
+pub use transport::Transport;
 
 /// What came in from the terminal.
 #[derive(Clone, Debug)]
@@ -72,6 +75,8 @@ pub enum Action {
     Mouse(bool),
     /// Load another theme.
     Theme(String),
+    /// Move through what is replayed.
+    Replay(Ask),
 }
 
 /// What a user asked for on the command line or in the configuration.
@@ -166,6 +171,8 @@ pub struct Ui {
     /// An answer to the last command, until the next key.
     note: Option<Text>,
     listing: Option<Listing>,
+    /// In a replay: where it is.
+    pub transport: Option<Transport>,
 }
 
 /// What is drawn, and when.
@@ -193,6 +200,7 @@ impl Ui {
             aim: Aim::default(),
             note: None,
             listing: None,
+            transport: None,
         }
     }
 
@@ -273,8 +281,13 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model, ui: &Ui, theme: &Theme, now: S
     let scene = Scene { model, ui, listing: &listing, now };
     let mut canvas = Canvas::new(frame.buffer_mut(), theme, ui.glyphs());
     canvas.tint(area, theme.style(Role::Text));
+    let bar = ui.transport.as_ref().map_or(0, |_| transport::rows(area.height));
+    let (area, below) = area.bottom_rows(bar);
+    if let Some(transport) = &ui.transport {
+        transport::draw(&mut canvas, below, transport);
+    }
     match (ui.help, ui.view) {
-        (Some(scroll), _) => help::draw(&mut canvas, area, scroll),
+        (Some(scroll), _) => help::draw(&mut canvas, area, scroll, ui.transport.is_some()),
         (None, _) if ui.gates.is_some() => gates::draw(&mut canvas, area, &scene),
         (None, View::Run(number)) if model.run(number).is_some() => run::draw(&mut canvas, area, &scene, number),
         (None, _) => fleet::draw(&mut canvas, area, &scene),

@@ -2,6 +2,7 @@
 
 mod hand;
 mod key;
+mod replay;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;

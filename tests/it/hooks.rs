@@ -6,6 +6,9 @@ use std::process::{Command, Output, Stdio};
 
 use crate::support::{Home, fixture};
 
+/// How the command in the settings ends.
+const REFUSE: &str = " || echo redkey: refused >&2 | false || exit 2";
+
 /// What an agent does: the command from its settings, in a shell, with the call on standard input.
 fn as_agent(home: &Home, command: &str, input: &str) -> Output {
     let mut shell = Command::new("/bin/sh");
@@ -27,19 +30,21 @@ fn whatever_goes_wrong_the_call_is_refused() {
     let home = Home::new();
     let exe = env!("CARGO_BIN_EXE_redkey");
     for (command, why) in [
-        ("/nowhere/redkey hook run claude --within 5s || exit 2".to_owned(), "not there: 127"),
-        ("sh -c 'exit 101' || exit 2".to_owned(), "a panic that nobody caught: 101"),
-        ("sh -c 'kill -9 $$' || exit 2".to_owned(), "killed: 137"),
-        (format!("{exe} hook run claude --no-such-flag || exit 2"), "an older redkey"),
-        (format!("{exe} hook run claude --within 5s || exit 2"), "its supervisor is gone"),
+        ("/nowhere/redkey hook run claude --within 5s".to_owned(), "not there: 127"),
+        ("sh -c 'exit 101'".to_owned(), "a panic that nobody caught: 101"),
+        ("sh -c 'kill -9 $$'".to_owned(), "killed: 137"),
+        (format!("{exe} hook run claude --no-such-flag"), "an older redkey"),
+        (format!("{exe} hook run claude --within 5s"), "its supervisor is gone"),
     ] {
-        let output = as_agent(&home, &command, &call());
+        let output = as_agent(&home, &format!("{command}{REFUSE}"), &call());
         assert_eq!(output.status.code(), Some(2), "{why}: {output:?}");
         assert!(output.stdout.is_empty(), "{why}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.ends_with("redkey: refused\n"), "{why}: without a word it would go through: {said}");
     }
-    let said = as_agent(&home, &format!("{exe} hook run claude --within 5s || exit 2"), &call());
+    let said = as_agent(&home, &format!("{exe} hook run claude --within 5s{REFUSE}"), &call());
     let line = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(line.starts_with("redkey: no answer to this hook") && line.lines().count() == 1, "{line}");
+    assert!(line.starts_with("redkey: no answer to this hook") && line.lines().count() == 2, "{line}");
 }
 
 /// Answers every hook at `home`'s socket with a denial.
@@ -65,10 +70,10 @@ fn an_answer_that_cannot_be_said_is_a_refusal() {
     let home = Home::new();
     deny_everything(&home);
     let hook = format!("{} hook run claude --within 5s", env!("CARGO_BIN_EXE_redkey"));
-    let said = as_agent(&home, &format!("{hook} || exit 2"), &call());
+    let said = as_agent(&home, &format!("{hook}{REFUSE}"), &call());
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.status.success() && text.contains("\"permissionDecision\":\"deny\""), "{said:?}");
-    let lost = as_agent(&home, &format!("{hook} >/dev/full || exit 2"), &call());
+    let lost = as_agent(&home, &format!("{hook} >/dev/full{REFUSE}"), &call());
     assert_eq!(lost.status.code(), Some(2), "{lost:?}");
 }
 
@@ -112,7 +117,7 @@ fn the_installed_command_is_one_that_a_shell_runs() {
         (".gemini/settings.json", "BeforeTool"),
     ] {
         let command = read(file)["hooks"][event][0]["hooks"][0]["command"].as_str().expect("a command").to_owned();
-        let output = as_agent(&home, &command, &call());
+        let output = as_agent(&home, &format!("{command}{REFUSE}"), &call());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(2) && said.contains("the supervisor of this run"), "{command}: {said}");
     }

@@ -7,7 +7,7 @@ use crate::adapters::Out;
 use crate::domain::event::{Body, Outcome};
 use crate::domain::text::Text;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Agents {
     /// By the id as written: an agent's own, or that of the tool call that started it.
     known: HashMap<String, Agent>,

@@ -121,8 +121,10 @@ pub(super) fn sniff(line: &str) -> Option<Format> {
     known.then_some(Format::ClaudeStream)
 }
 
+#[derive(Clone)]
 pub(super) struct Claude(Source);
 
+#[derive(Clone)]
 enum Source {
     Stream(Box<Stream>),
     Transcript(Box<Transcript>),

@@ -108,7 +108,7 @@ struct PartialEvent<'a> {
 }
 
 /// The answer that a branch is giving: partial messages name neither its request nor, in older versions, its id.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Answer {
     id: String,
     model: String,
@@ -118,7 +118,7 @@ struct Answer {
     waiting: Option<Usage>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Stream {
     agents: Agents,
     answers: HashMap<Option<Arc<str>>, Answer>,

@@ -89,7 +89,7 @@ struct CostState {
 const CUT_OFF: &str = "session closed in the middle of a turn";
 
 /// Where the main branch stands.
-#[derive(Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 enum Turn {
     /// Nothing was asked yet.
     #[default]
@@ -111,7 +111,7 @@ enum Title {
     Chosen,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Transcript {
     agents: Agents,
     /// Branch of each line of sidechains whose lines name no agent, by the digest of the line's id.

@@ -95,6 +95,7 @@ enum Phase {
     Completed,
 }
 
+#[derive(Clone)]
 pub(in crate::adapters) struct Exec {
     thread: String,
     /// Item numbers begin anew in every process, and one thread can be resumed by several: the source's name, and how

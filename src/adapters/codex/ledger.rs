@@ -8,7 +8,7 @@
 
 use super::Tokens;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     /// The thread's total after the last answer counted.
     total: Option<Tokens>,

@@ -9,7 +9,7 @@
 //! parent's by their totals; and a fork of a fork whose copy doesn't name the first thread gives that thread's answers
 //! to the second.
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lineage {
     /// The file's own thread, then its ancestors, youngest first.
     threads: Vec<String>,

@@ -57,6 +57,7 @@ pub(super) fn sniff(line: &str) -> Option<Format> {
     }
 }
 
+#[derive(Clone)]
 pub(super) enum Codex {
     Exec(exec::Exec),
     Rollout(Box<rollout::Rollout>),

@@ -14,6 +14,7 @@ use crate::domain::event::{Agent, Body, Key, ModelCall, Outcome, RunId, RunInfo}
 use crate::domain::text::Text;
 use crate::domain::time::Stamp;
 
+#[derive(Clone)]
 pub(in crate::adapters) struct Rollout {
     /// The file has said whose it is.
     known: bool,

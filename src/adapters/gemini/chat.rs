@@ -112,6 +112,7 @@ struct Call<'a> {
     agent: Str<'a>,
 }
 
+#[derive(Clone)]
 pub(in crate::adapters) struct Chat {
     /// The file's own session, which makes its keys; a subagent's run is another.
     session: String,

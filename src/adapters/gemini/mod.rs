@@ -59,6 +59,7 @@ pub(super) fn sniff(line: &str) -> Option<Format> {
     stream.then_some(Format::GeminiStream)
 }
 
+#[derive(Clone)]
 pub(super) enum Gemini {
     Stream(stream::Stream),
     Chat(chat::Chat),

@@ -92,6 +92,7 @@ impl Sum {
     }
 }
 
+#[derive(Clone)]
 pub(in crate::adapters) struct Stream {
     session: String,
     titled: bool,

@@ -63,6 +63,7 @@ pub(super) fn nobody(origin: &Origin) -> RunId {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct Native {
     /// Told once that the stream is of a version too new.
     too_new: bool,

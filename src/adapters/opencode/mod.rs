@@ -37,8 +37,10 @@ pub(super) fn sniff(line: &str) -> Option<Format> {
     rows::TABLES.contains(&&*head.table).then_some(Format::OpencodeRows)
 }
 
+#[derive(Clone)]
 pub(super) struct Opencode(Source);
 
+#[derive(Clone)]
 enum Source {
     Stream(stream::Stream),
     Rows(rows::Rows),

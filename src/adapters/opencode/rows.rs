@@ -29,7 +29,7 @@ const MAX_DEPTH: u16 = 64;
 /// What opencode calls a session until its model has thought of a title.
 const UNTITLED: [&str; 2] = ["New session - ", "Child session - "];
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Rows {
     /// Child session → its parent.
     parents: HashMap<Arc<str>, Arc<str>>,
@@ -96,6 +96,8 @@ impl Rows {
         }
         let depth = self.place(&row.id, out);
         if depth == 0 {
+            // From its beginning, however often the row was touched since: what the run did is judged by where it did it.
+            out.at = row.time_created.stamp().or(out.at);
             let title = row.title.text().filter(|t| !UNTITLED.iter().any(|prefix| t.as_str().starts_with(prefix)));
             return out.push(Body::Info(RunInfo {
                 version: row.version.text(),

@@ -10,7 +10,7 @@ use crate::domain::text::Text;
 /// The lines that are known; others are left alone.
 pub(super) const KINDS: [&str; 6] = ["step_start", "text", "reasoning", "tool_use", "step_finish", "error"];
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Stream {
     /// The session spoken of, once told.
     session: Option<Box<str>>,

@@ -60,6 +60,7 @@ fn is_repeat(line: &str) -> bool {
         && line.ends_with('}')
 }
 
+#[derive(Clone)]
 pub(super) struct Pi {
     stream: bool,
     /// A line was told, so that the run's id can't be changed any more.

@@ -138,13 +138,14 @@ struct Task<'a> {
 }
 
 /// A call of a subagent that no telemetry has named an agent for yet.
+#[derive(Clone)]
 struct Announced {
     call: String,
     kind: String,
     name: Text,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Chat {
     told: bool,
     titled: bool,

@@ -67,8 +67,10 @@ pub(super) fn sniff(line: &str) -> Option<Format> {
     stream.then_some(Format::QwenStream)
 }
 
+#[derive(Clone)]
 pub(super) struct Qwen(Source);
 
+#[derive(Clone)]
 enum Source {
     Stream(Box<Stream>),
     Chat(Box<Chat>),

@@ -106,7 +106,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Blocks<'a> {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Stream {
     /// Open subagents, by the tool call that started them.
     agents: HashMap<String, Arc<str>>,

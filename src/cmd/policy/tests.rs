@@ -23,7 +23,7 @@ impl Bench {
         let write = |name: &str, text: &str| std::fs::write(tmp.path().join(name), text).expect("written");
         write(
             "policy.toml",
-            "[budget]\ndefault = \"1h\"\n\n[[budget.rules]]\nagent = \"codex\"\nproject = \"~/infra/**\"\n\
+            "[budget]\ndefault = \"2h\"\n\n[[budget.rules]]\nagent = \"codex\"\nproject = \"~/infra/**\"\n\
              budget = \"10m\"\ncaps = { usd = 2.5 }\n\n[shell]\n\"just deploy\" = \"irreversible\"\n\
              \"odd \\u202e*\" = \"read\"\n",
         );
@@ -82,7 +82,7 @@ fn json_tells_values_and_origins() {
     let loaded = Bench::new().load();
     let json: serde_json::Value =
         serde_json::from_str(&text(|out| show(&loaded, LayerArg::Merged, true, out))).expect("JSON");
-    assert_eq!(json["policy"]["budget"]["default"], "1h");
+    assert_eq!(json["policy"]["budget"]["default"], "2h");
     assert_eq!(json["policy"]["tariff"]["read"], "2s");
     insta::assert_snapshot!(serde_json::to_string_pretty(&json["origins"]).expect("JSON"));
     let json: serde_json::Value =

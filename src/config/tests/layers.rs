@@ -15,11 +15,11 @@ fn the_shipped_policy_is_sane_and_every_pattern_in_it_compiles() {
 fn each_layer_goes_before_the_one_below() {
     let default = |bench: &Bench| bench.load().rules.policy.budget.default;
     let mut bench = Bench::new();
-    assert_eq!(default(&bench), Span::mins(30));
+    assert_eq!(default(&bench), Span::mins(60));
     bench = bench.user("[budget]\ndefault = \"2h\"\n");
     assert_eq!(default(&bench), Span::mins(120));
-    bench = bench.repo("[budget]\ndefault = \"1h\"\n");
-    assert_eq!(default(&bench), Span::mins(60));
+    bench = bench.repo("[budget]\ndefault = \"30m\"\n");
+    assert_eq!(default(&bench), Span::mins(30));
     bench.sources.env.budget = Some("3h".into());
     assert_eq!(default(&bench), Span::mins(180));
     bench.sources.flags.budget = Some("4h".into());
@@ -118,7 +118,7 @@ fn a_tilde_is_the_home_directory_and_its_own_letters_are_no_pattern() {
     let rules = bench.load().rules;
     let clock = |cwd: &str| rules.allowance(Agent::Pi, cwd, "").clock;
     assert_eq!(clock("/home/[me]*/infra/x"), Span::mins(1));
-    assert_eq!(clock("/home/m/infra/x"), Span::mins(30));
+    assert_eq!(clock("/home/m/infra/x"), Span::mins(60));
     bench.sources.home = None;
     assert_eq!(bench.load().warnings.len(), 1);
 }

@@ -42,12 +42,12 @@ const KEYS: &[(&str, &str, Option<&str>)] = &[
     ("tariff.execute", "\"9s\"", Some("\"11s\"")),
     ("tariff.network", "\"14s\"", Some("\"16s\"")),
     ("tariff.other", "\"4s\"", Some("\"6s\"")),
-    ("tariff.spawn", "\"59s\"", Some("\"61s\"")),
+    ("tariff.spawn", "\"119s\"", Some("\"121s\"")),
     ("tariff.first_touch", "\"1s\"", Some("\"3s\"")),
     ("tariff.new_root", "\"29s\"", Some("\"31s\"")),
     ("tariff.irreversible", "\"4m\"", Some("\"6m\"")),
-    ("tariff.repeat_limit", "31", Some("33")),
-    ("tariff.failure", "\"19s\"", Some("\"21s\"")),
+    ("tariff.repeat_limit", "63", Some("65")),
+    ("tariff.failure", "\"29s\"", Some("\"31s\"")),
     ("tariff.failure_limit", "9", Some("11")),
     ("tariff.chain_step_percent", "9", Some("11")),
     ("tariff.chain_limit_percent", "299", Some("301")),
@@ -125,13 +125,13 @@ fn the_table_of_keys_is_complete() {
 
 #[test]
 fn a_projects_rules_and_globs_may_not_give_more_than_any_run_would_get() {
-    let user = "[caps]\nusd = 5\n[[budget.rules]]\nagent = \"codex\"\nbudget = \"1h\"\n";
+    let user = "[caps]\nusd = 5\n[[budget.rules]]\nagent = \"codex\"\nbudget = \"2h\"\n";
     for (rule, ok) in [
-        ("budget = \"31m\"", true), // Codex gets an hour, which this lowers
-        ("agent = \"codex\"\nbudget = \"1h\"", true),
-        ("agent = \"codex\"\nbudget = \"61m\"", false),
-        ("agent = \"claude\"\nbudget = \"31m\"", false),
-        ("agent = \"claude\"\nbudget = \"30m\"", true),
+        ("budget = \"61m\"", true), // Codex gets two hours, which this lowers
+        ("agent = \"codex\"\nbudget = \"2h\"", true),
+        ("agent = \"codex\"\nbudget = \"121m\"", false),
+        ("agent = \"claude\"\nbudget = \"61m\"", false),
+        ("agent = \"claude\"\nbudget = \"1h\"", true),
         ("caps = { usd = 6 }", false),
         ("caps = { usd = 5, tools = 1000 }", true),
     ] {

@@ -43,8 +43,12 @@ impl Invocation {
 
     /// Where the arguments after a subcommand begin, if it is this one. `valued`: options whose value is the next word.
     pub fn subcommand(&self, name: &str, valued: &[&str]) -> Option<usize> {
-        let at = skip_options(&self.args, valued);
-        (self.args.get(at).map(String::as_str) == Some(name)).then_some(at + 1)
+        (self.word(valued) == Some(name)).then(|| skip_options(&self.args, valued) + 1)
+    }
+
+    /// The first word that is neither an option nor the value of one.
+    pub fn word(&self, valued: &[&str]) -> Option<&str> {
+        self.args.get(skip_options(&self.args, valued)).map(String::as_str)
     }
 
     fn flags(&self) -> impl Iterator<Item = &str> {

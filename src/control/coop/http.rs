@@ -1,7 +1,7 @@
 //! Asks the server of `opencode serve` to end what its sessions do. Only ever on this machine's own loopback address.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use super::opencode::{Access, BadAnswer, Exchange, MAX_ANSWER, Need, Outcome, read_answer};
@@ -27,9 +27,8 @@ pub fn perform(access: &Access, timeout: Duration) -> Result<Outcome, Failed> {
         let left = end.saturating_sub(clock::elapsed());
         if left.is_zero() { Err(io::Error::from(io::ErrorKind::TimedOut)) } else { Ok(left) }
     };
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, access.port));
     converse(access, left, || {
-        let stream = TcpStream::connect_timeout(&address, left()?)?;
+        let stream = TcpStream::connect_timeout(&access.address, left()?)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(left()?))?;
         stream.set_read_timeout(Some(left()?))?;
@@ -134,7 +133,7 @@ mod tests {
     #[test]
     fn the_busy_session_is_aborted_and_seen_idle() {
         let (busy, seen) = (Cell::new(1), RefCell::new(vec![]));
-        let access = Access { port: 1, login: None, since: Stamp(5) };
+        let access = Access { address: ([127, 0, 0, 1], 1).into(), login: None, since: Stamp(5) };
         let connect = || Ok(Fake { busy: &busy, seen: &seen, answer: vec![] });
         let outcome = converse(&access, || Ok(Duration::from_secs(1)), connect).unwrap();
         assert_eq!(outcome, Outcome { found: 1, aborted: 1, idle: true });
@@ -145,7 +144,7 @@ mod tests {
     #[test]
     fn time_is_up() {
         let (busy, seen) = (Cell::new(u32::MAX), RefCell::new(vec![]));
-        let access = Access { port: 1, login: None, since: Stamp(5) };
+        let access = Access { address: ([127, 0, 0, 1], 1).into(), login: None, since: Stamp(5) };
         let connect = || Ok(Fake { busy: &busy, seen: &seen, answer: vec![] });
         let turns = Cell::new(0);
         let left = || {

@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 use super::agents::Channel;
 
-pub use opencode::{Access, Outcome};
+pub use opencode::{Access, Outcome, login};
 
 /// A line longer than this is passed on without being looked at, in bytes.
 pub const MAX_LINE: usize = 1 << 20;
@@ -83,7 +83,7 @@ pub fn machine(channel: Channel) -> Option<Box<dyn Coop>> {
         Channel::Codex => Box::new(codex::Codex::default()),
         Channel::Pi => Box::new(pi::Pi::default()),
         Channel::Acp => Box::new(acp::Acp::default()),
-        Channel::OpencodeHttp { .. } => return None,
+        Channel::OpencodeHttp => return None,
     })
 }
 

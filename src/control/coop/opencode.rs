@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,7 +19,7 @@ use crate::domain::time::Stamp;
 /// How to reach a server on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
-    pub port: u16,
+    pub address: SocketAddr,
     /// User and password that the server was started with (`OPENCODE_SERVER_USERNAME`, `OPENCODE_SERVER_PASSWORD`).
     pub login: Option<(String, String)>,
     /// When it was started: what has not changed since isn't its work.
@@ -226,10 +227,17 @@ impl Exchange {
     }
 }
 
+/// The login that a server with these variables asks for, if it asks for one.
+pub fn login(variable: impl Fn(&str) -> Option<String>) -> Option<(String, String)> {
+    let password = variable("OPENCODE_SERVER_PASSWORD").filter(|password| !password.is_empty())?;
+    let user = variable("OPENCODE_SERVER_USERNAME").filter(|user| !user.is_empty());
+    Some((user.unwrap_or_else(|| "opencode".to_owned()), password))
+}
+
 impl Access {
     /// The bytes of a request. The connection is closed after its answer.
     pub fn request(&self, method: &str, target: &str) -> Vec<u8> {
-        let mut text = format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n", self.port);
+        let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         text.push_str("Accept: application/json\r\n");
         if let Some((user, password)) = &self.login {
             let _ = write!(text, "Authorization: Basic {}\r\n", base64(format!("{user}:{password}").as_bytes()));

@@ -59,7 +59,7 @@ impl Desk {
 
     /// Looks the peer up, and refuses those who want to be an operator and may not.
     fn identify(&mut self, at: usize, role: Role) -> Result<(), Text> {
-        let Self { conns, spare, marks, kept, .. } = self;
+        let Self { conns, spare, marks, kept, known, .. } = self;
         let conn = &mut conns[at];
         let marks: Vec<&str> = marks.iter().map(String::as_str).collect();
         // Looking takes a descriptor.
@@ -68,7 +68,7 @@ impl Desk {
                 conn.peer = peer;
             }
             match role {
-                Role::Operator => peer::may_operate(&conn.peer, kept, &marks),
+                Role::Operator => peer::may_operate(&conn.peer, kept, &marks, known),
                 _ => Ok(()),
             }
         })

@@ -116,6 +116,7 @@ pub struct Desk {
     welcome: Welcome,
     kept: Vec<u32>,
     marks: Vec<String>,
+    known: peer::Known,
     uid: u32,
     spare: Spare,
     refusals: Refusals,
@@ -136,6 +137,7 @@ impl Desk {
             next: 1,
             welcome,
             kept: vec![],
+            known: peer::Known::default(),
             marks: peer::MARKS.iter().map(|mark| (*mark).to_owned()).collect(),
             uid: dir::own_uid(),
             spare: Spare::new(),
@@ -167,6 +169,11 @@ impl Desk {
     /// These processes and their descendants can't be operators: the supervisor and the agent. Replaces the last list.
     pub fn keep_out(&mut self, pids: &[u32]) {
         self.kept = pids.to_vec();
+    }
+
+    /// Neither can those of any other run in this audit log.
+    pub fn keep_out_runs(&mut self, log: &Path) {
+        self.known = peer::Known::by(log);
     }
 
     /// Whoever has one of these in its environment can't be an operator; [`peer::MARKS`] unless this is called.

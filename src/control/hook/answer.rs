@@ -5,8 +5,8 @@
 //! | agent | what fails open |
 //! | --- | --- |
 //! | Claude Code | `continue: false` without a denial (the call still runs); any exit code but 0 and 2; a late answer |
-//! | Codex | `continue: false` on PreToolUse, even with a denial: the answer counts as invalid, the call runs |
-//! | Gemini CLI | any exit code but 0 and 2; a late answer |
+//! | Codex | `continue: false` on PreToolUse, even with a denial: the answer counts as invalid, the call runs; any exit code but 0 and 2, and 2 without a word on standard error; a late answer |
+//! | Gemini CLI | the same, but for `continue: false` |
 //!
 //! `Allow` says nothing: a person's yes opens redkey's gate, not the agent's own question to its user.
 

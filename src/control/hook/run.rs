@@ -29,6 +29,9 @@ const PROMPT: Duration = Duration::from_secs(5);
 /// Whoever attends is to answer so long before our own deadline.
 const EARLIER: Duration = Duration::from_millis(500);
 
+/// After its limit nothing can be under way any more.
+const LATE: Duration = Duration::from_secs(2);
+
 /// What the hook finds around it.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -64,8 +67,23 @@ pub fn main(agent: Hooked, within: Span) -> u8 {
         std::process::exit(2);
     }));
     let within = Duration::from_millis(u64::try_from(within.ms()).unwrap_or_default());
+    watch(agent, within + LATE);
     let said = answer(agent, within, &mut std::io::stdin().lock(), &World::from_process(agent));
     leave(agent, &said)
+}
+
+/// Whatever hangs (a disk, a lock), the call is refused in time.
+fn watch(agent: Hooked, limit: Duration) {
+    let wait = move || {
+        // A pause of its own; nobody wakes it.
+        while clock::elapsed() < limit {
+            std::thread::park_timeout(limit.saturating_sub(clock::elapsed()));
+        }
+        let _ = std::io::stderr().write_all(failed(Moment::Other, agent, "it hangs").stderr.as_bytes());
+        crate::control::proc::exit_now(2);
+    };
+    // Without it, the agent's own limit is left.
+    let _ = std::thread::Builder::new().spawn(wait);
 }
 
 /// Says it. What can't be said is a refusal.

@@ -32,7 +32,7 @@ fn check(ladder: &mut Ladder, steps: &[(Input, u64, &[Do], Phase)]) {
 }
 
 use Do::{Ask, Kill, Tell};
-use Input::{Acknowledged, Gone, Idle, Press, Tick};
+use Input::{Acknowledged, Gone, Idle, Press, Spent, Tick};
 use Phase::{Delivered, Escalating, Failed, IdleAfterInterrupt, VerifiedDead};
 
 const INT_GROUP: Do = Do::Signal(Rung::Int, Aim::Group);
@@ -216,6 +216,36 @@ fn kill_after_an_interrupt_has_no_receipt_of_the_interrupt() {
 }
 
 #[test]
+fn when_asking_is_spent_nobody_waits_for_it() {
+    let mut stop = ladder(Mode::Ladder, true, Rung::Int, Aim::Group);
+    check(
+        &mut stop,
+        &[
+            (Press(Mode::Ladder), 0, &[Ask, Tell], Delivered),
+            (Idle, 20, &[Tell], Phase::Acknowledged),
+            (Spent, 20, &[INT_GROUP, Tell], Escalating),
+            (Spent, 30, &[], Escalating),
+            (Tick, 2_000, &[], Escalating),
+            (Tick, 3_020, &[TERM_ALL, Tell], Escalating),
+        ],
+    );
+    let mut asked = ladder(Mode::Interrupt, true, Rung::Int, Aim::Group);
+    check(
+        &mut asked,
+        &[
+            (Press(Mode::Interrupt), 0, &[Ask, Tell], Delivered),
+            (Spent, 5, &[Tell], Failed),
+            (Spent, 6, &[], Failed),
+            // Late, but it obeyed.
+            (Idle, 900, &[Tell], IdleAfterInterrupt),
+            (Spent, 900, &[], IdleAfterInterrupt),
+        ],
+    );
+    let mut signalled = ladder(Mode::Interrupt, false, Rung::Int, Aim::Group);
+    check(&mut signalled, &[(Press(Mode::Interrupt), 0, &[INT_GROUP, Tell], Delivered), (Spent, 5, &[], Delivered)]);
+}
+
+#[test]
 fn a_plan_without_a_signal_still_gets_to_kill() {
     let mut ladder = ladder(Mode::Ladder, true, Rung::Cooperative, Aim::All);
     check(
@@ -250,6 +280,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         modes().prop_map(Press),
         Just(Acknowledged),
         Just(Idle),
+        Just(Spent),
         Just(Tick),
         (0..5u32, any::<bool>()).prop_map(|(alive, leader)| counted(alive, leader)),
     ]

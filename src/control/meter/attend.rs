@@ -22,7 +22,7 @@ use crate::control::desk::{self, Desk, Inbound, To};
 use crate::control::link::{self, Asked, Ended, FromMeter, Link, Reply, ToMeter};
 use crate::control::mapping;
 use crate::control::proc::{self, Held};
-use crate::control::protocol::{Call, Metered, Snapshot, Status};
+use crate::control::protocol::{Call, Metered, Role, Snapshot, Status};
 use crate::control::words::{Asker, Mode, ProcId, Receipt, Stop, Times};
 use crate::domain::event::Agent;
 use crate::domain::text::Text;
@@ -93,6 +93,7 @@ impl Attendant {
             expect_ms: None,
             at_zero: setup.at_zero,
         };
+        let log = setup.state.join("audit.jsonl");
         let (ours, theirs) = link::pair()?;
         let mut attendant = Self {
             desk,
@@ -112,6 +113,7 @@ impl Attendant {
             rungs_told: 0,
         };
         attendant.desk.keep_out(&[agent.pid, proc::own_pid()]);
+        attendant.desk.keep_out_runs(&log);
         attendant.record(Fact::RunStarted(Box::new(started)));
         thread::Builder::new().name("meter".into()).spawn(move || super::run(theirs, setup))?;
         Ok(attendant)
@@ -214,6 +216,9 @@ impl Attendant {
                 if let Ok(fact) = serde_json::from_str::<Fact>(raw.0.get()) {
                     self.record(fact);
                 }
+            }
+            FromMeter::Resume(resume) => {
+                self.desk.notify_all(To::Role(Role::Run), "resume", &resume);
             }
             FromMeter::Degraded(_) => {} // it writes the log itself, and knows
         }

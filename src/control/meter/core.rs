@@ -1,17 +1,19 @@
 //! The meter without its surroundings: messages in, what is to be said out. No IO, no clock; `now` is an argument.
 
+mod behind;
 mod calls;
 mod hooks;
 
 use std::sync::Arc;
 
+use self::behind::Behind;
 use super::decide::{self, Decision, Memory, Rule};
 use super::suspects::Suspects;
 use super::total::Total;
 use crate::control::audit::Fact;
 use crate::control::gates::Book;
 use crate::control::link::{FromMeter, StopAsk, ToMeter};
-use crate::control::protocol::{self, HookCall, Metered};
+use crate::control::protocol::{self, HookCall, Metered, Resume};
 use crate::control::words::{AtZero, Mode, Phase, Stop};
 use crate::domain::event::RunId;
 use crate::domain::policy::Caps;
@@ -80,6 +82,8 @@ pub struct Core {
     memory: Memory,
     gates: Book<Caller>,
     waiting: Vec<Waiting>,
+    /// What its sessions' files say isn't read yet.
+    behind: Option<Behind>,
     /// Since when somebody waits for a person: that time costs nothing.
     waiting_since: Option<Stamp>,
     /// Why the run stands still.
@@ -106,6 +110,7 @@ impl Core {
             grants: Span::ZERO,
             memory: Memory::default(),
             waiting: Vec::new(),
+            behind: None,
             waiting_since: None,
             held: None,
             ending: None,
@@ -171,6 +176,7 @@ impl Core {
             }
             ToMeter::Gone(conn) => {
                 self.waiting.retain(|one| one.caller.conn != conn);
+                self.forget_behind(conn);
                 let closed = self.gates.withdraw(|caller| caller.conn == conn);
                 self.close(closed);
                 self.settle_waiting(now);
@@ -190,6 +196,9 @@ impl Core {
         self.close(closed);
         self.give_up_waiting(now);
         self.settle_waiting(now);
+        if self.is_reading(now) {
+            return;
+        }
         // While a person is awaited the run stands still, and that time will be given back. A held run is looked at all
         // the same: it may have been given more.
         if self.waiting_since.is_some() && self.held.is_none() {
@@ -205,7 +214,15 @@ impl Core {
 
     /// When [`Core::tick`] has something to do at the latest, apart from what the clock does.
     pub fn next_due(&self) -> Option<Stamp> {
-        self.waiting.iter().map(|one| one.until).chain(self.gates.next_expiry()).min()
+        let waiting = self.waiting.iter().map(|one| one.until);
+        waiting.chain(self.gates.next_expiry()).chain(self.behind.as_ref().and_then(Behind::due)).min()
+    }
+
+    /// What is left on the clock, if it runs: then it comes to zero in so long.
+    pub fn runs_out_in(&self, now: Stamp) -> Option<Span> {
+        let left = self.total(now).filter(|_| self.is_moving(now)).map(|total| total.granted - total.spent)?;
+        let percent = i64::from(self.model.rules.policy.tariff.wall_percent);
+        (left > Span::ZERO && percent > 0).then(|| Span(left.0.saturating_mul(100) / percent))
     }
 
     fn act(&mut self, decision: Decision, now: Stamp) {
@@ -228,7 +245,10 @@ impl Core {
                     }
                 }
             }
-            Decision::Back => self.go_on(now),
+            Decision::Back => {
+                let left = self.total(now).map(|total| total.granted - total.spent).unwrap_or_default();
+                self.go_on(&Text::new(&format!("{} on its clock", left.short())), now);
+            }
         }
     }
 
@@ -245,10 +265,13 @@ impl Core {
         self.held = Some(why);
     }
 
-    fn go_on(&mut self, now: Stamp) {
+    /// Whoever waits goes on, and an agent that listens is told that it may.
+    fn go_on(&mut self, why: &Text, now: Stamp) {
         if self.held.take().is_none() {
             return;
         }
+        let left_ms = self.clock(now).map(|clock| clock.left_ms);
+        self.out.push(FromMeter::Resume(Resume { reason: why.clone(), left_ms }));
         for one in std::mem::take(&mut self.waiting) {
             self.hook(one.caller, one.call, now);
         }
@@ -301,7 +324,16 @@ impl Core {
 
     fn total(&self, now: Stamp) -> Option<Total> {
         let runs = self.sessions.iter().filter_map(|id| self.model.find(id));
+        if self.is_bare() {
+            let Config { started, caps, .. } = self.config;
+            return Some(Total::bare(started, self.budget, self.grants, caps, now, &self.model.rules));
+        }
         Total::of(runs, self.budget, self.grants, self.config.caps, now, &self.model.rules)
+    }
+
+    /// redkey has started something, and nothing of what runs there is known yet: its clock is the wall's.
+    fn is_bare(&self) -> bool {
+        self.sessions.is_empty() && !self.config.hooked
     }
 
     fn clock(&self, now: Stamp) -> Option<protocol::Clock> {
@@ -345,7 +377,7 @@ impl Core {
     /// Does anything change by time alone?
     pub fn is_moving(&self, now: Stamp) -> bool {
         let rules = &self.model.rules;
-        self.sessions.iter().filter_map(|id| self.model.find(id)).any(|run| run.ticks(now, rules))
+        self.is_bare() || self.sessions.iter().filter_map(|id| self.model.find(id)).any(|run| run.ticks(now, rules))
     }
 
     /// Is the run proven to be over?

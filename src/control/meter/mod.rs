@@ -49,6 +49,8 @@ use crate::engine::Msg;
 
 /// Numbers go out at most so often.
 const PAUSE: Duration = Duration::from_millis(100);
+/// And it is looked at what comes at a known time no sooner than after this, so that rounding makes no busy loop.
+const SHORTEST: Duration = Duration::from_millis(5);
 /// The clock is looked at so often while it runs.
 const TICK: Duration = Duration::from_millis(250);
 /// And so often while it stands.
@@ -150,6 +152,7 @@ impl Meter {
             Some((agent, id, transcript)) => {
                 let id = RunId::new(*agent, id.as_str());
                 meter.attach(id.clone());
+                meter.core.fall_behind(setup.started);
                 meter.sessions.know(id, transcript.clone());
             }
             None => {
@@ -216,12 +219,10 @@ impl Meter {
         let usual = if self.core.is_moving(now) { TICK } else { IDLE };
         let look = self.sessions.next_look().saturating_sub(clock::elapsed());
         let unknown = if self.is_unknown() { TICK } else { IDLE };
-        [Some(usual), Some(look), Some(unknown), gate, Some(SIGN_OF_LIFE)]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(IDLE)
-            .max(PAUSE)
+        let pause = [usual, look, unknown, SIGN_OF_LIFE].into_iter().fold(IDLE, Duration::min).max(PAUSE);
+        // These are points in time: a person sees a second that is late, and an agent uses it.
+        let points = [gate, self.core.runs_out_in(now).map(span)].into_iter().flatten();
+        points.map(|point| point.max(SHORTEST)).fold(pause, Duration::min)
     }
 
     fn take(&mut self, message: Inbox) {
@@ -246,6 +247,7 @@ impl Meter {
             }
             Inbox::Over => self.gone = true,
             Inbox::Read { reader, own, msgs } => {
+                self.sessions.note(reader, &msgs);
                 for msg in msgs {
                     if let (Msg::Events { events, .. }, true) = (&msg, own) {
                         events.iter().for_each(|(event, _)| self.attach(event.run.clone()));
@@ -254,7 +256,14 @@ impl Meter {
                         self.read(msg, now);
                     }
                 }
+                self.caught_up(now);
             }
+        }
+    }
+
+    fn caught_up(&mut self, now: Stamp) {
+        if self.sessions.is_read() {
+            self.core.caught_up(now);
         }
     }
 
@@ -291,6 +300,10 @@ impl Meter {
             }
             self.attach(id);
         }
+        if !self.sessions.is_read() {
+            self.core.fall_behind(now);
+        }
+        self.caught_up(now);
     }
 
     fn attach(&mut self, id: RunId) {

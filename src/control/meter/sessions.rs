@@ -1,5 +1,6 @@
 //! The sessions of a run: which there are, and their files.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Sessions {
     known: Vec<RunId>,
     /// Known by name; no file of theirs is there yet.
     wanted: Vec<(RunId, Option<PathBuf>)>,
+    /// Readers of sessions that have not come to the end of what was there when they began.
+    unread: HashSet<u32>,
     pause: Duration,
     next: Duration,
 }
@@ -50,6 +53,7 @@ impl Sessions {
             readers: Vec::new(),
             known: Vec::new(),
             wanted: Vec::new(),
+            unread: HashSet::new(),
             pause: FIRST,
             next: Duration::ZERO,
         }
@@ -65,6 +69,18 @@ impl Sessions {
 
     pub fn any_known(&self) -> bool {
         !self.known.is_empty()
+    }
+
+    /// Everything that was there of its sessions is read. What has no file yet has no past.
+    pub fn is_read(&self) -> bool {
+        self.unread.is_empty()
+    }
+
+    /// From `reader`: was this the last of what was there?
+    pub fn note(&mut self, reader: u32, msgs: &[Msg]) {
+        if msgs.iter().any(|msg| matches!(msg, Msg::Progress(progress) if progress.is_done())) {
+            self.unread.remove(&reader);
+        }
     }
 
     /// When to look again, on the clock that never jumps.
@@ -127,7 +143,12 @@ impl Sessions {
             Some(file) => vec![file],
             None => sources::locate(&self.env, id),
         };
-        !files.is_empty() && self.read(files, false)
+        let reader = self.readers.len() as u32;
+        let is_begun = !files.is_empty() && self.read(files, false);
+        if is_begun {
+            self.unread.insert(reader);
+        }
+        is_begun
     }
 
     /// Reads these files. `own`: every run in them belongs to this one.

@@ -68,9 +68,15 @@ impl Suspects {
         let ran = std::mem::take(&mut self.ran);
         let is_known = |key: &Key, what: &Text| {
             gates.any(|gate| {
-                gate.what == *what || gate.call.as_ref().is_some_and(|call| Key::of(&[call.as_str()]) == *key)
+                is_alike(&gate.what, what) || gate.call.as_ref().is_some_and(|call| Key::of(&[call.as_str()]) == *key)
             })
         };
         ran.into_iter().filter(|(key, what)| !is_known(key, what)).map(|(_, what)| (what, None)).collect()
     }
+}
+
+/// The same call, whatever its tool is called: some agents have one name for their hook and another for their transcript.
+fn is_alike(one: &Text, other: &Text) -> bool {
+    let call = |text: &Text| text.as_str().split_once(' ').map(|(_, call)| call.to_owned());
+    one == other || call(one).is_some_and(|one| Some(one) == call(other))
 }

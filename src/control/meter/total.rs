@@ -54,6 +54,33 @@ impl Total {
         Some(Self { granted, spent, binding, out })
     }
 
+    /// Of a run in which nothing was recognised so far: it works, as far as anybody can tell, since it was started.
+    pub fn bare(
+        started: Stamp,
+        budget: Option<Span>,
+        grants: Span,
+        caps: Option<Caps>,
+        now: Stamp,
+        rules: &Rules,
+    ) -> Self {
+        let worked = now.since(started).max(Span::ZERO);
+        let spent = worked.percent(i64::from(rules.policy.tariff.wall_percent));
+        let granted = budget.unwrap_or(rules.policy.budget.default) + grants;
+        let wall = caps.unwrap_or(rules.policy.caps).wall;
+        let meters = [(Meter::Clock, spent, Some(granted)), (Meter::Wall, worked, wall)];
+        let out: Vec<Meter> = meters
+            .into_iter()
+            .map(|(meter, used, cap)| meter::Reading {
+                meter,
+                used: used.as_secs_f64(),
+                cap: cap.map(Span::as_secs_f64),
+            })
+            .filter(meter::Reading::is_out)
+            .map(|reading| reading.meter)
+            .collect();
+        Self { granted, spent, binding: out.first().copied().unwrap_or(Meter::Clock), out }
+    }
+
     pub fn reading(&self) -> Reading {
         Reading { granted: self.granted, left: self.granted - self.spent, out: self.out.clone() }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::super::audit;
 use super::super::desk::{self, ConnId, Desk, DeskError, Id, Inbound, To};
 use super::super::dir::RunDir;
 use super::super::peer::Peer;
@@ -18,6 +19,7 @@ use super::super::protocol::{Ack, Call, Interrupt, Metered, RpcError, Snapshot, 
 use super::super::wire;
 use super::super::words::{Asker, AtZero, Lit, Mode, Phase, Receipt, Rung, Stop};
 use crate::clock;
+use crate::config::Dirs;
 use crate::domain::text::Text;
 use crate::domain::time::Span;
 
@@ -49,6 +51,9 @@ impl Listener {
     pub fn with(mut desk: Desk, name: &str, label: &str) -> Result<Self, DeskError> {
         // What the agent starts can't stop it.
         desk.keep_out(&[std::process::id()]);
+        if let Some(dirs) = Dirs::find() {
+            desk.keep_out_runs(&audit::path(&dirs));
+        }
         Self::serve(desk, name, label)
     }
 
@@ -198,7 +203,12 @@ impl Served {
     /// False: the agent has not even taken the last ones.
     fn interrupt(&self, stop: &Stop) -> bool {
         let deadline_ms = if stop.mode == Mode::Now { Span::ZERO } else { TIME };
-        let interrupt = Interrupt { interrupt_id: stop.id.clone(), reason: stop.reason.clone(), deadline_ms };
+        let interrupt = Interrupt {
+            interrupt_id: stop.id.clone(),
+            reason: stop.reason.clone(),
+            deadline_ms,
+            mode: stop.mode.into(),
+        };
         self.to_agent.try_send(interrupt).is_ok()
     }
 

@@ -3,7 +3,7 @@ use crate::adapters::native_schema::{Event, Said};
 use crate::control::client::{self, survey};
 use crate::control::desk::testkit::{Room, answering, patience, room};
 use crate::control::desk::{Inbound, To};
-use crate::control::protocol::{Gate, StopCall, Why};
+use crate::control::protocol::{Gate, StopCall, Why, Wish};
 use crate::control::words::{Mode, Phase};
 use crate::domain::time::{Span, Stamp};
 
@@ -79,17 +79,35 @@ fn gate(text: &Text) -> Gate {
     }
 }
 
+fn resume() -> Resume {
+    Resume { reason: Text::new("released by ann"), left_ms: Some(Span::mins(5)) }
+}
+
+#[test]
+fn what_is_wished_is_said_and_older_runs_say_stop() {
+    for (mode, wish) in [(Mode::Ladder, "stop"), (Mode::Now, "stop"), (Mode::Interrupt, "interrupt")] {
+        assert_eq!(serde_json::to_value(Wish::from(mode)).expect("JSON"), wish);
+    }
+    let old = r#"{"interrupt_id":"i","reason":"","deadline_ms":2000}"#;
+    assert_eq!(serde_json::from_str::<Interrupt>(old).expect("read").mode, Wish::Stop);
+}
+
 #[test]
 fn a_started_agent_hears_answers_tells_and_asks() {
     let room = room();
-    let interrupt =
-        Interrupt { interrupt_id: Text::new("i-9"), reason: Text::new("budget"), deadline_ms: Span::secs(2) };
+    let interrupt = Interrupt {
+        interrupt_id: Text::new("i-9"),
+        reason: Text::new("budget"),
+        deadline_ms: Span::secs(2),
+        mode: Wish::Stop,
+    };
     let sent = interrupt.clone();
     let (calls, served) = answering(room.desk("r-1"), move |desk, inbound| {
         let Inbound::Call { conn, id, call, .. } = inbound else { return };
         match call {
             Call::GateAsk(ask) => {
                 desk.notify_all(To::Role(Role::Run), "interrupt", &sent);
+                desk.notify_all(To::Role(Role::Run), "resume", &resume());
                 desk.reply(*conn, id.clone(), Ok(gate(&ask.text)));
             }
             _ => desk.reply(*conn, id.clone(), Ok(true)),
@@ -105,6 +123,7 @@ fn a_started_agent_hears_answers_tells_and_asks() {
     assert_eq!(session.interrupted().expect("open"), Some(interrupt.clone()));
     assert_eq!(session.wait(patience()).expect("open"), Some(interrupt.clone()));
     session.ack(&interrupt, true).expect("told");
+    assert_eq!(session.resumed(Duration::ZERO).expect("open"), Some(resume()));
     let names: Vec<_> = calls.try_iter().map(|call| call.split(['(', ' ']).next().unwrap_or("").to_owned()).collect();
     assert_eq!(names, ["Event", "GateAsk", "GateAsk", "Ack"]);
 

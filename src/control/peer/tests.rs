@@ -81,15 +81,16 @@ fn a_connection_tells_who_opened_it() {
     assert_eq!((peer.pid, peer.uid), (std::process::id(), crate::control::dir::own_uid()));
     assert!(peer.start.is_some() && !peer.name.is_empty());
     let line = lineage(&peer).map_err(|_| ()).expect("a line");
-    assert_eq!(line[..2], [std::process::id(), std::os::unix::process::parent_id()]);
+    let pids: Vec<u32> = line.iter().map(|id| id.pid).collect();
+    assert_eq!(pids[..2], [std::process::id(), std::os::unix::process::parent_id()]);
 }
 
 #[test]
 fn descendants_of_a_run_are_no_operators() {
     let peer = this();
-    assert_eq!(may_operate(&peer, &[], &[]), Ok(()));
-    assert_eq!(may_operate(&peer, &[u32::MAX], &[]), Ok(()));
-    let refused = |kept: u32| may_operate(&peer, &[kept], &[]).expect_err("refused").to_string();
+    assert_eq!(may_operate(&peer, &[], &[], &mut Known::default()), Ok(()));
+    assert_eq!(may_operate(&peer, &[u32::MAX], &[], &mut Known::default()), Ok(()));
+    let refused = |kept: u32| may_operate(&peer, &[kept], &[], &mut Known::default()).expect_err("refused").to_string();
     assert!(refused(peer.pid).contains("is part of the run"));
     assert!(refused(std::os::unix::process::parent_id()).contains("descends from the run"));
 }
@@ -111,16 +112,40 @@ fn a_mark_in_the_environment_counts_and_so_does_one_that_cant_be_read() {
 
     let read = stat::read(child.id()).expect("alive");
     let peer = Peer { pid: child.id(), uid: 0, start: Some(read.start), name: read.name };
-    assert_eq!(may_operate(&peer, &[], &["REDKEY_RUN"]), Ok(()));
-    let why = may_operate(&peer, &[], MARKS).expect_err("marked").to_string();
+    assert_eq!(may_operate(&peer, &[], &["REDKEY_RUN"], &mut Known::default()), Ok(()));
+    let why = may_operate(&peer, &[], MARKS, &mut Known::default()).expect_err("marked").to_string();
     assert!(why.contains("CODEX_THREAD_ID"), "{why}");
 
     let other = Peer { start: peer.start.map(|start| start + 1), ..peer.clone() };
-    assert!(may_operate(&other, &[], &[]).is_err(), "the number is another process's now");
+    assert!(may_operate(&other, &[], &[], &mut Known::default()).is_err(), "the number is another process's now");
     drop(to);
     std::io::Read::read_to_end(&mut from, &mut vec![]).expect("its end");
     child.wait().expect("its end");
-    let why = may_operate(&peer, &[], &[]).expect_err("gone").to_string();
+    let why = may_operate(&peer, &[], &[], &mut Known::default()).expect_err("gone").to_string();
     assert!(why.contains("can't be looked at") || why.contains("is gone"), "{why}");
-    assert!(may_operate(&Peer { pid: 0, ..peer }, &[], &[]).is_err());
+    assert!(may_operate(&Peer { pid: 0, ..peer }, &[], &[], &mut Known::default()).is_err());
+}
+
+/// `cat`, below a shell with this environment, with its own cleared.
+fn below(name: &str) -> (std::process::Child, Peer) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "env -i cat; :"]).env(name, "r-9").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = shell.spawn().expect("a shell");
+    std::io::Write::write_all(child.stdin.as_mut().expect("a pipe"), b"x").expect("alive");
+    std::io::Read::read_exact(child.stdout.as_mut().expect("a pipe"), &mut [0]).expect("alive");
+    let pid = *crate::control::proc::children(child.id()).first().expect("cat");
+    let read = stat::read(pid).expect("alive");
+    (child, Peer { pid, uid: 0, start: Some(read.start), name: read.name })
+}
+
+#[test]
+fn a_cleared_environment_does_not_hide_the_run_above() {
+    for (name, refused) in [("REDKEY_RUN", true), ("REDKEY", false)] {
+        let (mut child, peer) = below(name);
+        let answer = may_operate(&peer, &[], MARKS, &mut Known::default());
+        assert_eq!(answer.is_err(), refused, "{name}: {answer:?}");
+        assert!(answer.err().is_none_or(|why| why.as_str().contains("descends from another run")));
+        drop(child.stdin.take());
+        child.wait().expect("its end");
+    }
 }

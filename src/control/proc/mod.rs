@@ -4,7 +4,7 @@
 //! ([`held`]), or is our own unreaped child, whose number can't be given away before it is reaped ([`kill`], [`reap`]).
 //!
 //! - [`stat`] — reads `/proc/PID/…`.
-//! - [`tree`] — children and descendants.
+//! - [`tree`] — children and descendants; [`listen`] — where a process waits for connections.
 //! - [`held`] — a process held by its pidfd.
 //! - [`reap`], [`kill`] — for a single-threaded supervisor: what ended, and KILL until nothing is left.
 //! - [`sys`] — fork, and what a child does before exec. The only unsafe code of redkey.
@@ -13,6 +13,7 @@
 
 pub mod held;
 pub mod kill;
+pub mod listen;
 pub mod reap;
 pub mod stat;
 pub mod sys;
@@ -29,11 +30,13 @@ use rustix::process::{Pid, Signal};
 
 pub use held::Held;
 pub use kill::{Round, kill_round, survivors, survivors_among};
+pub use listen::listens;
 pub use reap::{Reaped, Status, is_child, reap_all};
 pub use stat::{
-    Stat, all, ancestors, boot_id, cmdline, cwd, environ_has, exe, id, name, read, same_program, tracer, uid, user_name,
+    Stat, all, ancestors, boot_id, cmdline, cwd, environ, environ_has, exe, id, name, read, same_program, tracer, uid,
+    user_name,
 };
-pub use sys::{Fork, PreExec, exit_now, fork, own_group, spawn, unshare_mounts, unshare_pids};
+pub use sys::{Fork, PreExec, exit_now, fork, own_group, spawn, spawn_into, unshare_mounts, unshare_pids};
 pub use tree::{Children, children, descendants};
 
 /// This process's number.

@@ -96,6 +96,13 @@ pub fn environ_has(pid: u32, variable: &[u8]) -> bool {
     file(pid, "environ").is_ok_and(|raw| raw.split(|b| *b == 0).any(|entry| entry == variable))
 }
 
+/// The value of a variable as the process was started with it.
+pub fn environ(pid: u32, name: &str) -> Option<String> {
+    let raw = file(pid, "environ").ok()?;
+    let value = |entry: &[u8]| Some(entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?.to_vec());
+    String::from_utf8(raw.split(|b| *b == 0).find_map(value)?).ok()
+}
+
 /// The arguments, the command first. Empty for kernel threads, zombies, and what can't be read.
 pub fn cmdline(pid: u32) -> Vec<OsString> {
     use std::os::unix::ffi::OsStringExt;

@@ -67,6 +67,63 @@ pub fn spawn(command: &mut Command, pre: PreExec) -> io::Result<Child> {
     command.spawn()
 }
 
+/// Like [`spawn`], and the child is born in the cgroup with this directory. To enter one later makes the kernel wait until
+/// every processor has been idle once, which is many milliseconds. `None`: this kernel can't, and nothing was started.
+#[cfg(target_os = "linux")]
+pub fn spawn_into(cgroup: BorrowedFd<'_>, command: &mut Command, pre: &PreExec) -> io::Result<Option<Pid>> {
+    use std::io::{Read, Write};
+    if threads()? != 1 {
+        return Ok(None);
+    }
+    let parent = rustix::process::getpid();
+    let (mut told, mut tell) = io::pipe()?;
+    match clone_into(cgroup) {
+        -1 => Ok(None),
+        0 => {
+            let error = match prepare(pre, parent) {
+                Ok(()) => command.exec(),
+                Err(error) => error,
+            };
+            let _ = tell.write_all(&error.raw_os_error().unwrap_or(libc::EINVAL).to_ne_bytes());
+            exit_now(libc::EXIT_FAILURE)
+        }
+        pid => {
+            drop(tell);
+            let mut error = [0; 4];
+            let pid = super::pid_of(pid as u32).ok_or_else(|| io::Error::other("the kernel told no process id"))?;
+            // The end of the pipe without a word: exec has closed it.
+            match told.read_exact(&mut error) {
+                Err(_) => Ok(Some(pid)),
+                Ok(()) => {
+                    let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+                    Err(io::Error::from_raw_os_error(i32::from_ne_bytes(error)))
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn spawn_into(_cgroup: BorrowedFd<'_>, _command: &mut Command, _pre: &PreExec) -> io::Result<Option<Pid>> {
+    Ok(None)
+}
+
+/// A fork whose child begins in a cgroup. To be called with one thread only. The child must do no more than exec, or end:
+/// the C library hasn't heard of the fork.
+#[cfg(target_os = "linux")]
+fn clone_into(cgroup: BorrowedFd<'_>) -> libc::c_long {
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    // The kernel's `struct clone_args`: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+    // set_tid_size, cgroup.
+    let mut args = [0u64; 11];
+    args[0] = CLONE_INTO_CGROUP;
+    args[4] = libc::SIGCHLD as u64;
+    args[10] = cgroup.as_raw_fd() as u64;
+    // SAFETY: the structure has the size that is told, and asks for a plain fork: nothing is shared, no stack is given
+    // and no memory of ours is written. There is one thread, so the child holds no lock that nobody would open.
+    unsafe { libc::syscall(libc::SYS_clone3, args.as_ptr(), size_of_val(&args)) }
+}
+
 /// Runs in the child, where only async-signal-safe calls are allowed.
 fn prepare(pre: &PreExec, parent: Pid) -> io::Result<()> {
     if let Some(pgid) = pre.pgid {

@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,30 +10,40 @@ use rustix::process::{Pid, Signal};
 use super::contain::Cgroup;
 use super::guardian::code;
 use super::launch::number;
+use super::streams::Ends;
 use crate::control::proc::{self, PreExec};
 use crate::domain::text::Text;
 
 /// What starts the agent, with the ends of its streams where they are passed on.
-pub fn command(command: &[OsString], run: &Text, socket: &Path, ends: (Option<OwnedFd>, Option<OwnedFd>)) -> Command {
+pub fn command(command: &[OsString], run: &Text, socket: &Path, ends: Ends) -> Command {
     let mut agent = Command::new(command.first().map_or_else(|| OsStr::new(""), |c| c.as_os_str()));
     agent.args(command.iter().skip(1)).env("REDKEY_RUN", run.as_str()).env("REDKEY_SOCKET", socket);
-    if let Some(input) = ends.0 {
+    if let Some(input) = ends.stdin {
         agent.stdin(input);
     }
-    if let Some(output) = ends.1 {
+    if let Some(output) = ends.stdout {
         agent.stdout(output);
+    }
+    if let Some(errors) = ends.stderr {
+        agent.stderr(errors);
     }
     agent
 }
 
 /// Starts the agent in the user's process group.
 pub fn start(agent: &mut Command, group: Option<Pid>, cgroup: Option<&Cgroup>) -> io::Result<Pid> {
-    let pre = PreExec {
+    let mut pre = PreExec {
         pgid: group.map(number),
-        cgroup_procs: cgroup.map(|c| c.entrance().try_clone_to_owned()).transpose()?,
+        cgroup_procs: None,
         reset: vec![Signal::INT, Signal::TERM, Signal::QUIT, Signal::TSTP],
         pdeathsig: Some(Signal::KILL),
     };
+    if let Some(cgroup) = cgroup {
+        if let Some(pid) = proc::spawn_into(cgroup.directory(), agent, &pre)? {
+            return Ok(pid);
+        }
+        pre.cgroup_procs = Some(cgroup.entrance().try_clone_to_owned()?);
+    }
     let child = proc::spawn(agent, pre)?;
     Pid::from_raw(child.id() as i32).ok_or_else(|| io::Error::other("the kernel told no process id"))
 }

@@ -27,6 +27,7 @@ pub enum Contain {
 /// A cgroup (version 2) made for one run. Its files are opened before the run starts, so that killing needs no more.
 pub struct Cgroup {
     path: PathBuf,
+    directory: File,
     procs: File,
     kill: File,
     events: File,
@@ -51,10 +52,16 @@ impl Cgroup {
         let write = |name: &str| File::options().write(true).open(path.join(name));
         Ok(Self {
             path: path.to_owned(),
+            directory: File::open(path)?,
             procs: write("cgroup.procs")?,
             kill: write("cgroup.kill")?,
             events: File::open(path.join("cgroup.events"))?,
         })
+    }
+
+    /// What a process can be born in.
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
     }
 
     /// Where a process writes `0` to enter.

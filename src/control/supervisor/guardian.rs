@@ -4,6 +4,7 @@
 //! It has one thread. Whatever loses its parent below it and the supervisor becomes its child.
 
 use std::io::{self, PipeReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,13 +13,16 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
+use super::finish;
+use super::launch::number;
 use super::meters::{Forked, Meters};
 use super::signals::Signals;
+use super::streams::Helper;
 use super::wire::{End, FromGuardian, ToGuardian};
 use crate::clock;
 use crate::control::audit::{self, AuditSink, Fact, Lost, Pipe};
 use crate::control::link::Link;
-use crate::control::proc::{self, Children, Reaped};
+use crate::control::proc::{self, Children, Fork, Reaped};
 use crate::control::words::{Phase, ProcId, Survivor};
 use crate::domain::text::{Text, clean};
 
@@ -42,6 +46,9 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 /// After a supervisor was lost, the meter may take so long to write what it knows.
 const METER_ENDS: Duration = Duration::from_secs(2);
 
+/// After a stop, what was printed may take so long to reach its reader.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// How the guardian's part of a run ended.
 enum Verdict {
     Ended(End),
@@ -58,7 +65,9 @@ enum Verdict {
 pub struct Guardian {
     pub run: Text,
     pub supervisor: Pid,
-    /// The relay, if there is one: no part of the run.
+    /// The relay or the asker, if this run needs one, until it is started, and its end of the link.
+    pub helper: Option<(Helper, UnixStream)>,
+    /// And from then on: no part of the run.
     pub helpers: Vec<u32>,
     /// Nor is the meter that is there.
     pub meter: Option<u32>,
@@ -75,6 +84,7 @@ impl Guardian {
     pub fn guard(mut self, log: &Path) -> Result<Result<u8, i32>> {
         let verdict = self.wait()?;
         let code = exit_of(&verdict);
+        self.let_helpers_finish(&verdict);
         say(&verdict);
         let lost = matches!(verdict, Verdict::SupervisorLost { .. });
         let reader = self.let_meter_finish(lost.then_some(METER_ENDS));
@@ -102,7 +112,11 @@ impl Guardian {
             }
             for message in self.link.pump() {
                 match message {
-                    ToGuardian::Started(id) => leader = Some(id),
+                    ToGuardian::Started(id) => {
+                        leader = Some(id);
+                        self.start_helper()?;
+                        self.start_meter()?;
+                    }
                     ToGuardian::CannotStart { code, why } => return Ok(Verdict::CannotStart { code, why }),
                     // As if the terminal had stopped us all: the shell takes over, and `fg` continues the group.
                     // A key of the terminal has done that already, and by now somebody may have continued both.
@@ -122,6 +136,27 @@ impl Guardian {
         }
     }
 
+    fn start_helper(&mut self) -> Result<()> {
+        let Some((helper, end)) = self.helper.take() else { return Ok(()) };
+        match proc::fork()? {
+            Fork::Parent(pid) => self.helpers.push(number(pid)),
+            Fork::Child => {
+                self.audit = None;
+                self.meters.ends.clear();
+                std::process::exit(helper.be(end, number(self.supervisor)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the agent printed comes before what we say of its end. A stop doesn't wait for a reader who doesn't read.
+    fn let_helpers_finish(&mut self, verdict: &Verdict) {
+        let by_itself = matches!(verdict, Verdict::Ended(end) if end.stop.is_none());
+        for helper in std::mem::take(&mut self.helpers) {
+            finish::wait_for(helper, (!by_itself).then_some(LAST_WORDS));
+        }
+    }
+
     /// One that hangs is as good as none; it is our own child, so its number is its own.
     fn end_meter(&self) {
         if let Some(meter) =
@@ -136,6 +171,10 @@ impl Guardian {
         if self.meter.is_none_or(proc::is_child) {
             return Ok(());
         }
+        self.start_meter()
+    }
+
+    fn start_meter(&mut self) -> Result<()> {
         self.meter = match self.meters.start()? {
             Forked::Running(pid) => Some(pid),
             Forked::NoMore => None,

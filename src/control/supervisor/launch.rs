@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -13,9 +12,9 @@ use rustix::process::{Pid, Signal};
 use super::agent;
 use super::contain::{Contain, contain};
 use super::guardian::{Guardian, code};
-use super::meters::{Forked, MeterMain, Meters};
+use super::meters::{MeterMain, Meters};
 use super::pidns::{self, Init, Side};
-use super::streams::{self, Streams};
+use super::streams::{self, Ends, Helper};
 use super::supervise::{Seat, Supervisor};
 use super::wire::ToGuardian;
 use crate::clock;
@@ -58,7 +57,7 @@ const METERS: usize = 4;
 pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
     let run = Text::new(&run_name());
     let known = agents::of(agents::recognise(&launch.command));
-    let streams = Streams::for_agent(known, &launch, &run)?;
+    let helper = Helper::for_agent(known, &launch, &run)?;
     let (audit, audit_reader) = Pipe::pair()?;
     let (to_meters, meter_ends): (Vec<_>, Vec<_>) =
         (0..METERS).map(|_| link::pair()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
@@ -72,22 +71,13 @@ pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
         Fork::Parent(pid) => pid,
         Fork::Child => {
             drop((to_supervisor, meter_ends, relay_end, audit_reader));
-            let ends = Ends { guardian: supervisor_end, meters: to_meters, relay: to_relay, audit };
-            std::process::exit(supervisor_main(launch, run, known, streams, ends));
+            let ends = Lines { guardian: supervisor_end, meters: to_meters, relay: to_relay, audit };
+            std::process::exit(supervisor_main(launch, run, known, helper, ends));
         }
     };
     drop((supervisor_end, to_meters, to_relay));
-    let mut helpers = vec![];
-    if let Some(streams) = streams {
-        match proc::fork()? {
-            Fork::Parent(pid) => helpers.push(number(pid)),
-            Fork::Child => {
-                drop((to_supervisor, meter_ends, audit, audit_reader));
-                std::process::exit(streams.relay(relay_end));
-            }
-        }
-    }
-    let mut meters = Meters {
+    // What else there is to start comes after the agent: it waits for none of that.
+    let meters = Meters {
         work: launch.meter,
         ends: meter_ends,
         audit: audit_reader,
@@ -97,21 +87,14 @@ pub fn launch(launch: Launch) -> Result<Result<u8, i32>> {
         command: command_line(&launch.command),
         cwd: cwd(),
     };
-    let meter = match meters.start()? {
-        Forked::Running(pid) => Some(pid),
-        Forked::NoMore => None,
-        Forked::Inside(end) => {
-            drop((to_supervisor, audit));
-            std::process::exit(meters.be(end));
-        }
-    };
     let children = Children::open_self()?;
     let link = Link::new(to_supervisor)?;
-    Guardian { run, supervisor, helpers, meter, meters, link, audit: Some(audit), children }.guard(&launch.audit_log)
+    let (helper, meter, audit) = (helper.map(|helper| (helper, relay_end)), None, Some(audit));
+    Guardian { run, supervisor, helper, helpers: vec![], meter, meters, link, audit, children }.guard(&launch.audit_log)
 }
 
 /// What the supervisor is left with after the fork.
-struct Ends {
+struct Lines {
     guardian: UnixStream,
     /// To each meter that there may be; the first is the first to be there.
     meters: Vec<UnixStream>,
@@ -124,8 +107,8 @@ fn supervisor_main(
     launch: Launch,
     run: Text,
     known: &'static Knowledge,
-    mut streams: Option<Streams>,
-    ends: Ends,
+    mut helper: Option<Helper>,
+    ends: Lines,
 ) -> i32 {
     let guardian_pid = rustix::process::getppid();
     let init = match launch.contain {
@@ -135,8 +118,8 @@ fn supervisor_main(
             Ok(Side::First(first)) => {
                 drop(ends);
                 let socket = launch.run_dir.socket_path(run.as_str()).unwrap_or_default();
-                let command = agent::command(&launch.command, &run, &socket, agent_ends(&mut streams));
-                drop(streams);
+                let command = agent::command(&launch.command, &run, &socket, agent_ends(&mut helper));
+                drop(helper);
                 return first.run(command, !launch.end_leftovers);
             }
             Err(error) => Err((code::BROKEN, error)),
@@ -146,7 +129,7 @@ fn supervisor_main(
     let Ok(mut guardian) = Link::new(ends.guardian) else { return i32::from(code::BROKEN) };
     let begun = init.and_then(|init| {
         let guardian_pid = guardian_pid.ok_or_else(|| (code::BROKEN, anyhow!("the guardian is gone")))?;
-        begin(launch, run, known, streams, init, guardian_pid, ends.meters, ends.relay, ends.audit)
+        begin(launch, run, known, helper, init, guardian_pid, ends.meters, ends.relay, ends.audit)
     });
     match begun {
         Ok(seat) => {
@@ -175,7 +158,7 @@ fn begin(
     launch: Launch,
     run: Text,
     known: &'static Knowledge,
-    mut streams: Option<Streams>,
+    mut helper: Option<Helper>,
     mut init: Option<Init>,
     guardian_pid: Pid,
     meters: Vec<UnixStream>,
@@ -188,21 +171,22 @@ fn begin(
     let mut desk = Desk::open(&launch.run_dir, run.as_str(), desk::welcome(run.as_str())).map_err(broken)?;
     let (cgroup, grade, grade_why) = contain(launch.contain, run.as_str()).map_err(broken)?;
     let children = Children::open_self().map_err(broken)?;
-    let asks_by_relay = streams.as_ref().is_some_and(Streams::has_channel);
-    let relay = streams.is_some().then(|| Link::new(relay)).transpose().map_err(broken)?;
+    let asks_by_relay = helper.as_ref().is_some_and(Helper::asks);
+    let relay = helper.is_some().then(|| Link::new(relay)).transpose().map_err(broken)?;
     let leader = match &mut init {
         Some(init) => init.start(user_group).map(|()| init.pid),
         None => {
-            let mut command = agent::command(&launch.command, &run, desk.path(), agent_ends(&mut streams));
+            let mut command = agent::command(&launch.command, &run, desk.path(), agent_ends(&mut helper));
             agent::start(&mut command, user_group, cgroup.as_ref())
         }
     };
     let leader = leader.map_err(|error| agent::cannot_start(&launch.command, error))?;
-    drop(streams);
+    drop(helper);
     // Not before: the agent would inherit both.
     step_aside(user_group);
     proc::raise_open_files();
     desk.keep_out(&[std::process::id()]);
+    desk.keep_out_runs(&launch.audit_log);
     let started = started(&launch, &run, number(guardian_pid), proc::id(number(leader)), grade);
     let status = status_of(&started, known, grade_why);
     audit.record(Some(&run), Fact::RunStarted(Box::new(started)));
@@ -234,8 +218,8 @@ fn step_aside(user_group: Option<Pid>) {
     }
 }
 
-fn agent_ends(streams: &mut Option<Streams>) -> (Option<OwnedFd>, Option<OwnedFd>) {
-    streams.as_mut().map_or((None, None), Streams::agent_ends)
+fn agent_ends(helper: &mut Option<Helper>) -> Ends {
+    helper.as_mut().map_or_else(Ends::default, Helper::agent_ends)
 }
 
 fn started(launch: &Launch, run: &Text, guardian: u32, leader: Option<ProcId>, grade: Grade) -> Started {

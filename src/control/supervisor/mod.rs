@@ -3,6 +3,7 @@
 //! - [`guardian`] — what the user's shell sees: waits, passes signals on, ends as the agent ended;
 //! - [`supervise`] — the agent's parent: socket, ladder, proof;
 //! - [`relay`] — passes standard streams on, where somebody must read along; [`contain`] — a cgroup for the run;
+//! - [`asker`] — asks the agent's own server; [`finish`] — the last of what was printed; [`lines`] — lines that pass by;
 //! - [`launch`] — pipes and forks, in the one order that is right; [`agent`], [`streams`] — the agent and what it speaks
 //!   through; [`pidns`] — a namespace; [`meters`] — the meters;
 //! - [`signals`], [`wire`] — signals to poll for; what these processes tell each other.
@@ -12,16 +13,19 @@
 //! ├── supervisor      own group; dies with the guardian, and then the run does
 //! │   └── agent       in the user's group: the terminal's keys reach it as if redkey weren't there
 //! ├── meter           reads what the agent does; may die without harm to the key
-//! └── relay           only where streams are passed on
+//! └── relay or asker  only where streams are passed on, or the agent has a server
 //! ```
 //!
 //! Guardian and supervisor both inherit processes that lose their parent, so either may be killed and the other still
 //! ends, and counts, all of them. Both have one thread: only so may they fork, and wait for children without losing one.
 
 mod agent;
+mod asker;
 pub(in crate::control) mod contain;
+mod finish;
 mod guardian;
 mod launch;
+mod lines;
 mod meters;
 mod pidns;
 mod relay;

@@ -123,7 +123,7 @@ fn first(mut command: Command, mut go: PipeReader, mut report: PipeWriter, wait:
             return 127;
         }
     };
-    drop((go, report));
+    drop((go, report, command));
     // The agent's streams are the agent's.
     let _ = super::streams::let_go_of_streams();
     let mut code = None;

@@ -4,150 +4,198 @@
 //! of the user's; or nobody knows the agent, so what it prints is all there is to meter. In every other case the
 //! agent has the user's own descriptors and no byte is copied. It is apart from the supervisor, so that a reader who
 //! doesn't read can't hold up a stop.
+//!
+//! It ends with the agent's output, or when the run is over and all that was printed has been passed on: somebody
+//! outside the run may hold its output open for ever.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, read, write};
 
+use super::lines::Lines;
 use super::wire::{FromRelay, ToRelay};
-use crate::control::coop::{Coop, Heard};
+use crate::control::coop::{Coop, Heard, Reach};
 use crate::control::link::Link;
+use crate::domain::text::Text;
 
 /// Bytes taken at once. A pipe that polls writable takes so many without waiting.
 const CHUNK: usize = 4096;
-/// A line longer than this is passed on unread.
-const LINE: usize = 1 << 20;
 
 /// What is passed on, and to where.
 pub struct Relay {
-    pub link: Link<FromRelay, ToRelay>,
-    /// The agent's standard input, and how it is asked; none: it has the user's own.
-    pub input: Option<OwnedFd>,
-    pub coop: Option<Box<dyn Coop>>,
+    link: Link<FromRelay, ToRelay>,
+    /// The agent's standard input, and how it is asked; none: it has the user's own, or it is closed.
+    input: Option<OwnedFd>,
+    coop: Option<Box<dyn Coop>>,
     /// What the agent prints.
-    pub output: OwnedFd,
+    output: OwnedFd,
     /// A copy for the meter.
-    pub copy: Option<File>,
+    copy: Option<File>,
+    /// The user may have more to say.
+    user_speaks: bool,
+    /// Between two lines of the user's input, where one of ours may go.
+    between_lines: bool,
+    /// Ours, that wait for such a place.
+    ours: Vec<u8>,
+    to_agent: Vec<u8>,
+    to_user: Vec<u8>,
+    seen_in: Lines,
+    seen_out: Lines,
 }
 
-/// Lines of a stream that passes by.
-#[derive(Default)]
-struct Lines {
-    line: Vec<u8>,
-    /// Inside a line too long to be held; it passes unread.
-    passes: bool,
-}
-
-impl Lines {
-    /// Gives each whole line to `keep`, and appends to `out` those it wants kept, and what is too long to be asked about.
-    fn feed(&mut self, bytes: &[u8], out: &mut Vec<u8>, mut keep: impl FnMut(&[u8]) -> bool) {
-        for part in bytes.split_inclusive(|b| *b == b'\n') {
-            let ends = part.ends_with(b"\n");
-            if self.passes {
-                out.extend_from_slice(part);
-                self.passes = !ends;
-                continue;
-            }
-            self.line.extend_from_slice(part);
-            if ends {
-                let line = std::mem::take(&mut self.line);
-                if keep(&line) {
-                    out.extend_from_slice(&line);
-                }
-            } else if self.line.len() > LINE {
-                out.append(&mut self.line);
-                self.passes = true;
-            }
-        }
-    }
+/// Which ends have something, or room.
+struct Ready {
+    user_in: bool,
+    agent_in: bool,
+    agent_out: bool,
+    user_out: bool,
 }
 
 impl Relay {
-    /// Passes on until the agent's output ends. Errors of the user's own pipes end what they concern, as they would end
-    /// the agent's.
+    pub fn new(
+        link: Link<FromRelay, ToRelay>,
+        input: Option<OwnedFd>,
+        coop: Option<Box<dyn Coop>>,
+        output: OwnedFd,
+        copy: Option<File>,
+    ) -> Self {
+        Self {
+            link,
+            user_speaks: input.is_some(),
+            input,
+            coop,
+            output,
+            copy,
+            between_lines: true,
+            ours: vec![],
+            to_agent: vec![],
+            to_user: vec![],
+            seen_in: Lines::default(),
+            seen_out: Lines::default(),
+        }
+    }
+
+    /// Passes on until the end. Errors of the user's own pipes end what they concern, as they would end the agent's.
     pub fn run(mut self) -> io::Result<()> {
-        let (mut to_agent, mut to_user) = (Vec::new(), Vec::new());
-        let (mut seen_in, mut seen_out) = (Lines::default(), Lines::default());
-        let mut input_open = self.input.is_some();
-        // Between two lines of the user's input, where one of ours may go.
-        let mut at_line_start = true;
-        let mut wanted: Vec<u8> = Vec::new();
-        let mut buffer = [0u8; CHUNK];
         loop {
-            if at_line_start && to_agent.is_empty() && !wanted.is_empty() {
-                to_agent.append(&mut wanted);
-            }
-            let ready = self.wait(input_open, &to_agent, &to_user)?;
+            self.put_ours();
+            let is_over = self.link.is_gone();
+            let ready = self.wait(is_over)?;
             for ToRelay::Interrupt in self.link.pump() {
-                if let Some(coop) = &mut self.coop {
-                    wanted.extend(coop.interrupt().into_iter().flatten());
-                }
+                self.press();
             }
             if ready.user_in {
-                match read(io::stdin(), &mut buffer) {
-                    Ok(0) => input_open = false,
-                    Ok(n) => {
-                        seen_in.feed(&buffer[..n], &mut Vec::new(), |line| {
-                            self.coop.iter_mut().for_each(|coop| coop.line_in(bare(line)));
-                            false
-                        });
-                        at_line_start = buffer[..n].ends_with(b"\n");
-                        to_agent.extend_from_slice(&buffer[..n]);
-                    }
-                    Err(Errno::INTR | Errno::AGAIN) => {}
-                    Err(_) => input_open = false,
-                }
+                self.read_user();
             }
             if ready.agent_in {
-                pass(self.input.as_ref(), &mut to_agent, || input_open = false);
+                self.write_to_agent();
             }
-            if !input_open && to_agent.is_empty() && wanted.is_empty() {
-                self.input = None; // the user's end of input is the agent's
+            self.let_go_of_input();
+            let more = if ready.agent_out { self.read_agent() } else { !is_over || !self.has_room() };
+            if !more {
+                return self.finish();
             }
-            if ready.agent_out {
-                match read(&self.output, &mut buffer) {
-                    Ok(0) => break,
-                    Ok(n) => self.heard(&buffer[..n], &mut seen_out, &mut to_user, &mut wanted),
-                    Err(Errno::INTR | Errno::AGAIN) => {}
-                    Err(_) => break,
-                }
-            }
-            if ready.user_out && write_some(io::stdout(), &mut to_user).is_err() {
+            if ready.user_out && write_some(io::stdout(), &mut self.to_user).is_err() {
                 return Ok(()); // nobody reads: the agent's next write fails as it would without us
             }
         }
-        self.finish(seen_out, to_user)
     }
 
-    fn finish(mut self, rest: Lines, mut to_user: Vec<u8>) -> io::Result<()> {
-        to_user.extend_from_slice(&rest.line);
-        io::stdout().write_all(&to_user)?;
-        io::stdout().flush()?;
-        if let Some(copy) = &mut self.copy {
-            copy.flush()?;
+    /// Asks the agent, if it can be asked.
+    fn press(&mut self) {
+        let Some(coop) = &mut self.coop else { return };
+        if self.input.is_none() || !(self.user_speaks || self.between_lines) {
+            self.say(FromRelay::Spent(Text::new("it can't be asked: whoever talks to it has closed its input")));
+            return;
         }
-        Ok(())
+        let reach = coop.reach();
+        self.ours.extend(coop.interrupt().into_iter().flatten());
+        match reach {
+            // What was too long to be read may have been the beginning of something; then only the agent knows.
+            Reach::Resting if coop.skipped() == 0 => self.say(FromRelay::Idle),
+            Reach::Resting | Reach::Working => {}
+            Reach::Unreachable(why) => self.say(FromRelay::Spent(Text::new(why))),
+        }
+    }
+
+    fn say(&mut self, word: FromRelay) {
+        self.link.send(&word); // a supervisor that isn't there has nobody waiting
+    }
+
+    fn put_ours(&mut self) {
+        if self.between_lines && self.to_agent.is_empty() {
+            self.to_agent.append(&mut self.ours);
+        }
+    }
+
+    fn read_user(&mut self) {
+        let mut buffer = [0; CHUNK];
+        match read(io::stdin(), &mut buffer) {
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Ok(0) | Err(_) => self.user_speaks = false,
+            Ok(n) => {
+                let coop = &mut self.coop;
+                self.seen_in.feed(&buffer[..n], &mut vec![], |line| {
+                    coop.iter_mut().for_each(|coop| coop.line_in(line));
+                    false
+                });
+                self.between_lines = buffer[..n].ends_with(b"\n");
+                self.to_agent.extend_from_slice(&buffer[..n]);
+            }
+        }
+    }
+
+    fn write_to_agent(&mut self) {
+        if let Some(input) = &self.input
+            && write_some(input, &mut self.to_agent).is_err()
+        {
+            self.to_agent.clear();
+            self.user_speaks = false;
+        }
+    }
+
+    /// The user's end of input is the agent's.
+    fn let_go_of_input(&mut self) {
+        if !self.user_speaks && !self.between_lines {
+            self.ours.clear(); // there is no place for it any more
+        }
+        if !self.user_speaks && self.to_agent.is_empty() && self.ours.is_empty() {
+            self.input = None;
+        }
+    }
+
+    /// False: that was all.
+    fn read_agent(&mut self) -> bool {
+        let mut buffer = [0; CHUNK];
+        match read(&self.output, &mut buffer) {
+            Ok(0) => return false,
+            Ok(n) => self.heard(&buffer[..n]),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(_) => return false,
+        }
+        true
     }
 
     /// The agent printed something. Where it is asked over its streams, whole lines are passed on without those that
     /// answer us; else every byte as it comes.
-    fn heard(&mut self, bytes: &[u8], seen: &mut Lines, to_user: &mut Vec<u8>, wanted: &mut Vec<u8>) {
+    fn heard(&mut self, bytes: &[u8]) {
         if let Some(copy) = &mut self.copy
             && copy.write_all(bytes).is_err()
         {
             self.copy = None; // a full disk costs the meter its stream, never the user theirs
         }
         let Some(coop) = &mut self.coop else {
-            to_user.extend_from_slice(bytes);
+            self.to_user.extend_from_slice(bytes);
             return;
         };
-        let link = &mut self.link;
-        seen.feed(bytes, to_user, |line| {
-            let heard = coop.line_out(bare(line));
-            wanted.extend(coop.follow_up().into_iter().flatten());
+        let (link, ours) = (&mut self.link, &mut self.ours);
+        self.seen_out.feed(bytes, &mut self.to_user, |line| {
+            let heard = coop.line_out(line);
+            ours.extend(coop.follow_up().into_iter().flatten());
             for word in &heard {
                 match word {
                     Heard::Acknowledged => drop(link.send(&FromRelay::Acknowledged)),
@@ -159,51 +207,45 @@ impl Relay {
         });
     }
 
-    fn wait(&self, input_open: bool, to_agent: &[u8], to_user: &[u8]) -> io::Result<Ready> {
-        let (stdin, stdout) = (io::stdin(), io::stdout());
-        let mut fds = vec![PollFd::from_borrowed_fd(self.link.fd(), self.link.interest())];
-        let mut at = [None; 4];
-        let mut add = |slot: usize, fd| {
-            at[slot] = Some(fds.len());
-            fds.push(fd);
-        };
-        if input_open && to_agent.len() < CHUNK {
-            add(0, PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN));
-        }
-        if let Some(input) = self.input.as_ref().filter(|_| !to_agent.is_empty()) {
-            add(1, PollFd::from_borrowed_fd(input.as_fd(), PollFlags::OUT));
-        }
-        if to_user.len() < CHUNK {
-            add(2, PollFd::from_borrowed_fd(self.output.as_fd(), PollFlags::IN));
-        }
-        if !to_user.is_empty() {
-            add(3, PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::OUT));
-        }
-        super::poll(&mut fds, None)?;
-        let ready = |slot: usize| at[slot].is_some_and(|i| !fds[i].revents().is_empty());
-        Ok(Ready { user_in: ready(0), agent_in: ready(1), agent_out: ready(2), user_out: ready(3) })
+    fn has_room(&self) -> bool {
+        self.to_user.len() < CHUNK
     }
-}
 
-/// A line without its end.
-fn bare(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\n").unwrap_or(line)
-}
+    /// Waits for something to do. When the run is over, only for a reader: whatever was printed is there already.
+    fn wait(&self, is_over: bool) -> io::Result<Ready> {
+        let (stdin, stdout) = (io::stdin(), io::stdout());
+        let mut fds = vec![];
+        let mut add = |wanted: bool, fd, flags| {
+            wanted.then(|| {
+                fds.push(PollFd::from_borrowed_fd(fd, flags));
+                fds.len() - 1
+            })
+        };
+        add(!is_over, self.link.fd(), self.link.interest());
+        let user_in = add(self.user_speaks && self.to_agent.len() < CHUNK, stdin.as_fd(), PollFlags::IN);
+        let agent_in =
+            self.input.as_ref().and_then(|input| add(!self.to_agent.is_empty(), input.as_fd(), PollFlags::OUT));
+        let agent_out = add(self.has_room(), self.output.as_fd(), PollFlags::IN);
+        let user_out = add(!self.to_user.is_empty(), stdout.as_fd(), PollFlags::OUT);
+        super::poll(&mut fds, (is_over && self.has_room()).then_some(Duration::ZERO))?;
+        let ready = |slot: Option<usize>| slot.is_some_and(|i| !fds[i].revents().is_empty());
+        Ok(Ready {
+            user_in: ready(user_in),
+            agent_in: ready(agent_in),
+            agent_out: ready(agent_out),
+            user_out: ready(user_out),
+        })
+    }
 
-/// Which ends have something, or room.
-struct Ready {
-    user_in: bool,
-    agent_in: bool,
-    agent_out: bool,
-    user_out: bool,
-}
-
-fn pass(to: Option<&OwnedFd>, bytes: &mut Vec<u8>, broken: impl FnOnce()) {
-    if let Some(fd) = to
-        && write_some(fd, bytes).is_err()
-    {
-        bytes.clear();
-        broken();
+    /// The last of it. Nobody waits for us any more but the reader.
+    fn finish(mut self) -> io::Result<()> {
+        let mut rest = std::mem::take(&mut self.to_user);
+        rest.extend(self.seen_out.rest());
+        let stdout = io::stdout();
+        while !rest.is_empty() && write_some(&stdout, &mut rest).is_ok() {
+            super::poll(&mut [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::OUT)], None)?;
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! proof that the run is over. It reads nothing of what the agent says; that is the meter's, which may die without harm.
 
 mod asked;
+mod asking;
 mod climb;
 
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub struct Seat {
     /// To the meters that there may be, one after the other; the first is the one in office.
     pub meters: Vec<Link<ToMeter, FromMeter>>,
     pub relay: Option<Link<ToRelay, FromRelay>>,
-    /// The agent can be asked through the relay.
+    /// The agent can be asked through the relay, or whoever is at the other end of that link.
     pub asks_by_relay: bool,
     pub cgroup: Option<Cgroup>,
     pub audit: Pipe,
@@ -70,6 +71,8 @@ pub struct Supervisor {
     ladder: Option<Ladder>,
     /// The stop is redkey's own tidying after an agent that ended by itself.
     tidying: bool,
+    /// Why asking was of no use, the last time that it wasn't.
+    spent: Text,
     left_behind: Vec<Text>,
     /// Kill rounds: when the next is due, and the pause after it.
     round: Option<(Duration, Duration)>,
@@ -105,6 +108,7 @@ impl Supervisor {
             ended: None,
             ladder: None,
             tidying: false,
+            spent: Text::default(),
             left_behind: vec![],
             round: None,
             rounds: 0,
@@ -179,11 +183,7 @@ impl Supervisor {
             self.meter_says(message, now);
         }
         for word in self.seat.relay.iter_mut().flat_map(Link::pump).collect::<Vec<_>>() {
-            let input = match word {
-                FromRelay::Acknowledged => Input::Acknowledged,
-                FromRelay::Idle => Input::Idle,
-            };
-            self.climb(input, now);
+            self.heard(word, now);
         }
         for inbound in self.seat.desk.serve(now) {
             self.inbound(inbound, now);

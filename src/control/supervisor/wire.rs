@@ -41,7 +41,7 @@ pub enum FromGuardian {
     Signal(i32),
 }
 
-/// Supervisor to relay.
+/// Supervisor to the process that asks the agent: relay or asker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToRelay {
@@ -49,10 +49,13 @@ pub enum ToRelay {
     Interrupt,
 }
 
-/// Relay to supervisor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// And back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FromRelay {
     Acknowledged,
+    /// Nothing is running any more, by the agent's word.
     Idle,
+    /// Asking can't end what is running, and why: waiting for it would be a waste of time.
+    Spent(Text),
 }

@@ -80,7 +80,7 @@ impl Run {
     pub fn state(&self, now: Stamp, rules: &Rules) -> State {
         let quiet = self.last_at.is_none_or(|last| now.since(last) > self.patience(rules));
         let rests = quiet || !self.background;
-        if self.phase != Phase::Ended && self.dead().is_some_and(|(at, _)| at <= now) {
+        if self.was_cut_off() && self.dead().is_some_and(|(at, _)| at <= now) {
             return State::Interrupted;
         }
         if let (Phase::Ended, Some((outcome, _)), true) = (self.phase, &self.outcome, rests) {
@@ -108,10 +108,16 @@ impl Run {
         }
     }
 
+    /// It had not ended by itself when it was proven gone: what works in the background is no end.
+    fn was_cut_off(&self) -> bool {
+        self.dead().is_some() && (self.phase != Phase::Ended || self.background)
+    }
+
     /// The word for how it ended. Where nobody is known to sit at it, a turn that ended well is an end; else it is
     /// `waiting`. A stream that breaks off says `unfinished`.
     pub fn outcome_name(&self) -> &'static str {
         match (&self.outcome, self.phase) {
+            _ if self.was_cut_off() && self.background => Outcome::Interrupted.name(),
             (Some((outcome, _)), _) => outcome.name(),
             _ if self.dead().is_some() => Outcome::Interrupted.name(),
             (None, Phase::TurnOver) if self.facts.interactive != Some(true) => Outcome::Finished.name(),

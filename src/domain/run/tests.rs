@@ -83,9 +83,9 @@ fn silence_stops_the_clock_but_a_running_tool_does_not() {
     let mut b = Bench::new();
     b.at(0, prompt());
     let rules = &b.rules;
-    assert_eq!(b.run.left(Stamp(60_000), rules), Span::mins(29));
+    assert_eq!(b.run.left(Stamp(60_000), rules), Span::mins(59));
     assert_eq!(b.run.state(Stamp(301_000), rules), State::Idle);
-    assert_eq!(b.run.left(Stamp(3_000_000), rules), Span::mins(25));
+    assert_eq!(b.run.left(Stamp(3_000_000), rules), Span::mins(55));
     b.at(1, bash("t", "sleep 900"));
     assert_eq!(b.run.state(Stamp(550_000), &b.rules), State::Working);
 }
@@ -93,12 +93,12 @@ fn silence_stops_the_clock_but_a_running_tool_does_not() {
 #[test]
 fn identical_calls_double_up_to_the_limit() {
     let mut b = Bench::new();
-    for i in 0..8 {
+    for i in 0..9 {
         b.at(0, bash(&format!("t{i}"), "./flaky"));
     }
     let execute: Vec<i64> = b.lines().iter().filter(|(r, _)| *r == Rule::Execute).map(|(_, a)| *a).collect();
-    // × repeat (1 2 4 8 16 32 32 32) × unverified chain (1.0 1.1 … 1.7)
-    assert_eq!(execute, [10_000, 22_000, 48_000, 104_000, 224_000, 480_000, 512_000, 544_000]);
+    // × repeat (1 2 4 8 16 32 64 64 64) × unverified chain (1.0 1.1 … 1.8)
+    assert_eq!(execute, [10_000, 22_000, 48_000, 104_000, 224_000, 480_000, 1_024_000, 1_088_000, 1_152_000]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_call_told_twice_is_charged_once_and_failures_in_a_row_add_up() {
     assert_eq!(b.run.counts.tool_calls, 3);
     assert_eq!(b.run.counts.failed, 3);
     let failures: Vec<i64> = b.lines().iter().filter(|(r, _)| *r == Rule::Failure).map(|(_, a)| *a).collect();
-    assert_eq!(failures, [20_000, 40_000, 60_000]);
+    assert_eq!(failures, [30_000, 60_000, 90_000]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_subagent_costs_by_its_depth_and_has_its_own_branch() {
     let mut b = Bench::new();
     b.at(0, Body::SubagentStarted { id: "x".into(), parent: None, depth: 2, name: "helper".into(), by_call: false });
     b.event(0, Some("x"), bash("t", "make"));
-    assert_eq!(b.lines(), [(Rule::Spawn, 120_000), (Rule::Execute, 10_000)]);
+    assert_eq!(b.lines(), [(Rule::Spawn, 240_000), (Rule::Execute, 10_000)]);
     assert_eq!(b.run.branches[1].tools, 1);
     assert_eq!(b.run.subagents(), 1);
 }
@@ -247,7 +247,7 @@ proptest! {
         let granted: Span = b.run.statement.lines().filter(|c| c.rule == Rule::Grant).map(|c| c.amount).sum();
         let spent: Span = b.run.statement.lines().filter(|c| c.rule != Rule::Grant).map(|c: &Charge| c.amount).sum();
         prop_assert_eq!(spent, b.run.clock.spent);
-        prop_assert_eq!(b.run.clock.granted, Span::mins(30) - granted);
+        prop_assert_eq!(b.run.clock.granted, Span::mins(60) - granted);
         let by_rule: Span = Rule::ALL.iter().filter(|r| **r != Rule::Grant).map(|r| b.run.statement.sum(*r)).sum();
         prop_assert_eq!(by_rule, b.run.clock.spent);
     }

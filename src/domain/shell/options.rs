@@ -109,6 +109,7 @@ pub(super) fn of(program: &str) -> Options {
         "git" => GIT,
         "docker" | "podman" | "nerdctl" => DOCKER,
         "docker-compose" | "podman-compose" => COMPOSE,
+        "tmux" => early(("LSfcT", ""), "", ""),
         "curl" => CURL,
         "wget" => WGET,
         "kubectl" | "oc" => KUBECTL,

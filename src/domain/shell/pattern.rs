@@ -22,6 +22,7 @@ const MAX: usize = 32;
 #[derive(Clone)]
 pub struct Pattern {
     source: String,
+    length: usize,
     program: Alternatives,
     /// One of these must fit; more than one where options and words are mixed.
     shapes: Vec<Shape>,
@@ -54,7 +55,9 @@ struct OptionWord {
 impl Pattern {
     /// Reads a pattern; the error is a sentence for the author of the policy.
     pub fn parse(source: &str) -> Result<Self, String> {
-        let mut texts = split(source)?.into_iter();
+        let texts = split(source)?;
+        let length = texts.len();
+        let mut texts = texts.into_iter();
         let program = texts.next().ok_or("a pattern names a program; this one is empty")?;
         if is_option(&program) {
             return Err(format!("`{program}` is an option; a pattern begins with a program, or with `*` for any"));
@@ -72,12 +75,17 @@ impl Pattern {
             }
             shapes = next;
         }
-        Ok(Self { source: source.trim().to_owned(), program, shapes })
+        Ok(Self { source: source.trim().to_owned(), length, program, shapes })
     }
 
     pub fn matches(&self, command: &Simple) -> bool {
         let program = command.words.first().map_or("", String::as_str);
         fits(&self.program, program) && self.shapes.iter().any(|shape| shape.matches(command))
+    }
+
+    /// How many words it has: the more, the closer it describes a command.
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     /// The pattern as it was written.

@@ -22,6 +22,12 @@ pub(super) fn step(words: &[String]) -> Step {
         ("lxc" | "incus", "exec") => container_exec(words),
         ("docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose", _) => container(words),
         ("kubectl" | "oc", _) => kubectl(words),
+        // They take what they start out of the tree, which is worth a word of its own.
+        ("setsid", _) => both(words, 1, wrap("", "", 0)),
+        ("systemd-run", _) => {
+            let long = "--unit|--property|--slice|--uid|--gid|--setenv|--working-directory";
+            both(words, 1, wrap("pupEtHM", long, 0))
+        }
         ("tmux", _) => tmux(words),
         ("screen", _) => both(words, 1, wrap("ScesTth", "", 0)),
         ("npx" | "bunx" | "uvx" | "pnpx", _) => package(words, 1),

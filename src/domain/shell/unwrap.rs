@@ -157,7 +157,7 @@ fn transparent(name: &str) -> Option<Wrap> {
             assigns: true,
         }),
         "doas" => wrap("uC", "", 0),
-        "command" | "builtin" | "nohup" | "setsid" | "busybox" => wrap("", "", 0),
+        "command" | "builtin" | "nohup" | "busybox" => wrap("", "", 0),
         "{" | "!" | "then" | "do" | "else" => Some(Wrap { assigns: true, ..Wrap::default() }),
         "exec" => wrap("a", "", 0),
         "time" | "gtime" => Some(Wrap { short: "fo", long: "--format|--output", skip: 0, assigns: true }),
@@ -177,7 +177,6 @@ fn transparent(name: &str) -> Option<Wrap> {
         "strace" | "ltrace" => wrap("eopsSuEPaIX", "--trace|--output|--attach|--user", 0),
         "caffeinate" => wrap("tw", "", 0),
         "sshpass" => wrap("pfdP", "", 0),
-        "systemd-run" => wrap("pupEtHM", "--unit|--property|--slice|--uid|--gid|--setenv|--working-directory", 0),
         "firejail" | "xvfb-run" | "dbus-run-session" | "torsocks" | "torify" | "rlwrap" | "unbuffer" | "chronic" => {
             wrap("", "", 0)
         }

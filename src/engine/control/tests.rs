@@ -6,7 +6,7 @@ use super::*;
 use crate::adapters::Form;
 use crate::control::protocol::Metered;
 use crate::control::words::{Asker, AtZero, Proof, Receipt};
-use crate::domain::event::{Body, Event, RunInfo};
+use crate::domain::event::{Body, Event, Outcome, RunInfo};
 use crate::domain::policy::EMBEDDED;
 use crate::domain::price::Prices;
 use crate::domain::run::State;
@@ -143,7 +143,7 @@ fn the_policys_budget_gives_way_whenever_another_becomes_known() {
         let event = Event { run: id("s"), branch: None, at: Some(NOW), body };
         m.apply(Msg::Events { source: 0, events: vec![(event, 0)] }, NOW);
     }
-    assert_eq!(m.run(0).unwrap().clock.granted, Span::mins(40));
+    assert_eq!(m.run(0).unwrap().clock.granted, Span::mins(70));
     told(&mut m, budget("s", 60, None));
     let run = m.run(0).unwrap();
     assert_eq!((run.clock.granted, run.because.as_str()), (Span::mins(70), "given at its start"));
@@ -157,12 +157,12 @@ fn a_run_that_is_read_again_has_what_it_was_given() {
     m.apply(Msg::Look(Some(0)), NOW);
     let mut again = Run::new(id("s"), 0);
     again.counts.events = 1;
-    again.clock.granted = Span::mins(30);
+    again.clock.granted = Span::mins(60);
     m.apply(Msg::History(Box::new(again)), NOW);
-    assert_eq!(m.run_in_full(0).unwrap().clock.granted, Span::mins(40));
+    assert_eq!(m.run_in_full(0).unwrap().clock.granted, Span::mins(70));
     told(&mut m, grant("s", 2, 1));
-    assert_eq!(m.run_in_full(0).unwrap().clock.granted, Span::mins(41));
-    assert_eq!(m.run(0).unwrap().clock.granted, Span::mins(41));
+    assert_eq!(m.run_in_full(0).unwrap().clock.granted, Span::mins(71));
+    assert_eq!(m.run(0).unwrap().clock.granted, Span::mins(71));
 }
 
 #[test]
@@ -238,10 +238,10 @@ fn time_is_given_and_moved_and_held_runs_are_let_go() {
         from_socket: None,
         to: id("a"),
         to_socket: socket.clone(),
-        amount: Span::mins(30),
+        amount: Span::mins(60),
     };
     assert_eq!(moved, [wanted, Effect::Redraw]);
-    told(&mut m, grant("b", 9, -30));
+    told(&mut m, grant("b", 9, -60));
     assert_eq!(m.apply(Msg::Transfer { from: id("b"), to: id("a"), amount: Span(1) }, NOW), [Effect::Redraw]);
     let release = m.apply(Msg::Release { run: id("a") }, NOW);
     assert_eq!(release, [Effect::Release { run: id("a"), socket: "/run/r-1.sock".into() }, Effect::Redraw]);
@@ -270,4 +270,23 @@ fn a_proven_end_ends_the_run_until_somebody_takes_it_up_again() {
     let run = m.run(0).unwrap();
     let later = NOW + Span(9_000);
     assert_eq!((run.state(later, &rules), run.spent(later, &rules)), (State::Interrupted, Span(3_000)));
+}
+
+#[test]
+fn a_run_whose_subagent_was_cut_off_is_over_though_its_own_turn_ended_well() {
+    let mut m = model();
+    prompt(&mut m, "s", NOW);
+    let started =
+        Body::SubagentStarted { id: "sub".into(), parent: None, depth: 1, name: Text::new("helper"), by_call: false };
+    let ended = Body::Ended { outcome: Outcome::Finished, reason: Text::default() };
+    let work = Body::Message { text: Text::new("on it"), thinking: false };
+    let event =
+        |branch: Option<&str>, body| Event { run: id("s"), branch: branch.map(Into::into), at: Some(NOW), body };
+    let events = vec![(event(None, started), 1), (event(None, ended), 2), (event(Some("sub"), work), 3)];
+    m.apply(Msg::Events { source: 0, events }, NOW);
+    let rules = m.rules.clone();
+    assert_eq!(m.run(0).unwrap().state(NOW, &rules), State::Working, "its subagent works");
+    told(&mut m, Fact::Stopped { run: id("s"), stop: Box::new(stop(Phase::VerifiedDead, NOW)) });
+    let run = m.run(0).unwrap();
+    assert_eq!((run.state(NOW + Span(9_000), &rules), run.outcome_name()), (State::Interrupted, "interrupted"));
 }

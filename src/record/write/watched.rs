@@ -64,7 +64,7 @@ impl Watched {
             self.last = now;
             // Of all the ticks that were left out one matters: since it events are counted for the rate that is shown.
             if std::mem::take(&mut self.left_out) {
-                beats.push(Beat { at: model.counters.since(), msg: TapeMsg::Tick });
+                beats.push(Beat { at: model.counters.window_start(), msg: TapeMsg::Tick });
             }
         }
         beats.push(beat);

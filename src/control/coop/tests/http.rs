@@ -5,7 +5,11 @@ use crate::domain::time::Stamp;
 
 #[test]
 fn requests_are_what_a_server_reads() {
-    let access = Access { port: 4096, login: Some(("opencode".into(), "pass".into())), since: Stamp(0) };
+    let access = Access {
+        address: ([127, 0, 0, 1], 4096).into(),
+        login: Some(("opencode".into(), "pass".into())),
+        since: Stamp(0),
+    };
     let bytes = access.request("POST", "/session/a/abort");
     assert_eq!(
         String::from_utf8(bytes).unwrap(),
@@ -17,10 +21,23 @@ fn requests_are_what_a_server_reads() {
 #[test]
 fn base64_pads() {
     for (user, word, text) in [("a", "", "YTo="), ("a", "b", "YTpi"), ("ab", "c", "YWI6Yw==")] {
-        let access = Access { port: 1, login: Some((user.into(), word.into())), since: Stamp(0) };
+        let access =
+            Access { address: ([127, 0, 0, 1], 1).into(), login: Some((user.into(), word.into())), since: Stamp(0) };
         let request = String::from_utf8(access.request("GET", "/")).unwrap();
         assert!(request.contains(&format!("Basic {text}\r\n")), "{request}");
     }
+}
+
+#[test]
+fn who_may_ask_stands_in_the_environment() {
+    let of = |pairs: &'static [(&str, &str)]| {
+        login(move |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    };
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&[("OPENCODE_SERVER_USERNAME", "u"), ("OPENCODE_SERVER_PASSWORD", "")]), None);
+    assert_eq!(of(&[("OPENCODE_SERVER_PASSWORD", "p")]), Some(("opencode".into(), "p".into())));
+    let both = &[("OPENCODE_SERVER_PASSWORD", "p"), ("OPENCODE_SERVER_USERNAME", "u")];
+    assert_eq!(of(both), Some(("u".into(), "p".into())));
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn a_call_is_answered_on_its_connection() {
     for stream in [&one, &two] {
         let (text, ended) = heard(stream);
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[0].contains("\"run\":\"r-1\"") && lines[0].contains("\"proto\":\"1.0\""), "{text}");
+        assert!(lines[0].contains("\"run\":\"r-1\"") && lines[0].contains("\"proto\":\"1.1\""), "{text}");
         assert_eq!(lines[1..], ["{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}"]);
         assert!(!ended);
     }

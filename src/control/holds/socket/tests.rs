@@ -52,7 +52,7 @@ fn every_update_is_passed_on() {
     });
     assert_eq!((seen, why.as_str()), (vec![1, 2, 3], "it has closed its socket"));
     let heard = served.join().unwrap();
-    assert!(heard[0].contains(r#""method":"hello","params":{"proto":"1.0","role":"watch""#), "{}", heard[0]);
+    assert!(heard[0].contains(r#""method":"hello","params":{"proto":"1.1","role":"watch""#), "{}", heard[0]);
     assert!(heard[1].contains(r#""id":2,"method":"subscribe","params":{}"#), "{}", heard[1]);
 }
 

@@ -1,13 +1,16 @@
 //! PURE. The command line that stands in an agent's settings.
 //!
 //! `|| exit 2`: the agents let a call through when a hook crashes (101), is not there (127) or is killed; 2 alone refuses.
+//! And to Codex and Gemini CLI 2 refuses only if something stands on standard error, so something is said there, in words
+//! that also hold after what redkey has said itself. `| false`: whatever becomes of `echo`, what follows is done. All of
+//! it is understood by sh, bash, zsh and fish alike.
 
 use super::{Hook, Hooked};
 
-const REFUSE: &str = " || exit 2";
+const REFUSE: &str = " || echo redkey: refused >&2 | false || exit 2";
 const RUN: &str = " hook run ";
 
-/// `'/opt/my tools/redkey' hook run claude --within 305s || exit 2`
+/// `'/opt/my tools/redkey' hook run claude --within 305s || echo redkey: refused >&2 | false || exit 2`
 pub(super) fn write(hook: &Hook, agent: Hooked) -> String {
     format!("{}{RUN}{} --within {}s{REFUSE}", quote(&hook.exe), agent.name(), hook.within_s)
 }
@@ -52,7 +55,10 @@ mod tests {
     fn paths_with_spaces_and_quotes_are_quoted() {
         let hook = Hook { exe: "/opt/it's mine/redkey".into(), within_s: 305 };
         let command = write(&hook, Hooked::Claude);
-        assert_eq!(command, r"'/opt/it'\''s mine/redkey' hook run claude --within 305s || exit 2");
+        assert_eq!(
+            command,
+            r"'/opt/it'\''s mine/redkey' hook run claude --within 305s || echo redkey: refused >&2 | false || exit 2"
+        );
         assert_eq!(read(&command, Hooked::Claude), Some(hook));
         assert_eq!(read(&command, Hooked::Codex), None);
     }
@@ -62,9 +68,10 @@ mod tests {
         for command in [
             "/bin/redkey hook run claude --within 305s",
             "/bin/redkey hook run claude --within 305s || true",
-            "/bin/redkey hook run claude --within 305 || exit 2",
-            "sudo /bin/redkey hook run claude --within 305s || exit 2",
-            "/bin/redkey hook run claude --within 0305s || exit 2",
+            "/bin/redkey hook run claude --within 305s || exit 2",
+            "/bin/redkey hook run claude --within 305 || echo redkey: refused >&2 | false || exit 2",
+            "sudo /bin/redkey hook run claude --within 305s || echo redkey: refused >&2 | false || exit 2",
+            "/bin/redkey hook run claude --within 0305s || echo redkey: refused >&2 | false || exit 2",
         ] {
             assert_eq!(read(command, Hooked::Claude), None, "{command}");
             assert!(resembles(command, Hooked::Claude), "{command}");

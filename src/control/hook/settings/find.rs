@@ -1,7 +1,7 @@
 //! PURE. Finding our hooks in a settings file, and telling those as we wrote them from those that were changed.
 
 use super::text::{Document, Kind, Node};
-use super::{Hook, Hooked, MARGIN_S, Manner, command};
+use super::{Hook, Hooked, LEAST_S, MARGIN_S, Manner, command};
 
 /// A hook that is ours, or was.
 pub(super) struct Mark {
@@ -16,7 +16,7 @@ pub(super) struct Mark {
 
 /// What we write as the agent's own time limit.
 pub(super) fn timeout(hook: &Hook, manner: &Manner) -> u64 {
-    (u64::from(hook.within_s) + MARGIN_S) * manner.second
+    (u64::from(hook.within_s) + MARGIN_S).max(LEAST_S) * manner.second
 }
 
 /// All of them, in the order of the text.

@@ -22,8 +22,10 @@ use text::{Document, Node};
 
 use crate::domain::event::Agent;
 
-/// The agent's own time limit is so much longer than ours: theirs lets the call through.
+/// The agent's own time limit is so much longer than ours, and at least a day: theirs lets the call through. Something
+/// that hangs in redkey's place holds the call until then, where a person sees that it hangs.
 const MARGIN_S: u64 = 15;
+const LEAST_S: u64 = 24 * 60 * 60;
 
 /// The agents that have hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -38,8 +38,8 @@ fn where_there_is_no_file_one_is_made_and_goes_again() {
         "hooks": [
           {
             "type": "command",
-            "command": "/usr/bin/redkey hook run claude --within 305s || exit 2",
-            "timeout": 320
+            "command": "/usr/bin/redkey hook run claude --within 305s || echo redkey: refused >&2 | false || exit 2",
+            "timeout": 86400
           }
         ]
       }
@@ -49,8 +49,8 @@ fn where_there_is_no_file_one_is_made_and_goes_again() {
         "hooks": [
           {
             "type": "command",
-            "command": "/usr/bin/redkey hook run claude --within 305s || exit 2",
-            "timeout": 320
+            "command": "/usr/bin/redkey hook run claude --within 305s || echo redkey: refused >&2 | false || exit 2",
+            "timeout": 86400
           }
         ]
       }
@@ -60,8 +60,8 @@ fn where_there_is_no_file_one_is_made_and_goes_again() {
         "hooks": [
           {
             "type": "command",
-            "command": "/usr/bin/redkey hook run claude --within 305s || exit 2",
-            "timeout": 320
+            "command": "/usr/bin/redkey hook run claude --within 305s || echo redkey: refused >&2 | false || exit 2",
+            "timeout": 86400
           }
         ]
       }
@@ -79,10 +79,13 @@ fn each_agent_gets_what_it_understands() {
         serde_json::from_str::<Value>(&text).expect("JSON")["hooks"][event][0]["hooks"][0].clone()
     };
     let codex = entry(Hooked::Codex, "PreToolUse");
-    assert_eq!(codex["timeout"], 320);
-    assert_eq!(codex["command"], "/usr/bin/redkey hook run codex --within 305s || exit 2");
+    assert_eq!(codex["timeout"], 86_400);
+    assert_eq!(
+        codex["command"],
+        "/usr/bin/redkey hook run codex --within 305s || echo redkey: refused >&2 | false || exit 2"
+    );
     let gemini = entry(Hooked::Gemini, "BeforeTool");
-    assert_eq!(gemini["timeout"], 320_000, "milliseconds");
+    assert_eq!(gemini["timeout"], 86_400_000, "milliseconds");
     assert_eq!(gemini["name"], "redkey");
 }
 
@@ -187,7 +190,7 @@ fn a_hook_changed_by_hand_stays_and_is_told() {
     let after = put_in(Hooked::Claude, Some("{\n  \"a\": 1\n}\n")).after.expect("a file");
     let first = |from: &str, to: &str| after.replacen(from, to, 1);
     for (text, word) in [
-        (first("\"timeout\": 320", "\"timeout\": 5"), "timeout"),
+        (first("\"timeout\": 86400", "\"timeout\": 5"), "timeout"),
         (first(" || exit 2", ""), "command"),
         (first("\"type\": \"command\",", "\"type\": \"command\", \"async\": true,"), "other keys"),
         (first("\"PreToolUse\": [\n      {", "\"PreToolUse\": [\n      { \"matcher\": \"Bash\","), "group"),

@@ -41,8 +41,9 @@ impl Core {
                 let held = self.held.is_some();
                 if held {
                     self.record(&Fact::Released { by: by(&why.by), reason: why.reason });
-                    self.note(Text::new(&format!("released by {}", why.by)));
-                    self.go_on(now);
+                    let released = Text::new(&format!("released by {}", why.by));
+                    self.note(released.clone());
+                    self.go_on(&released, now);
                 }
                 let clock = self.clock(now).filter(|_| held);
                 Reply::new(conn, id, clock.ok_or_else(|| RpcError::new(code::UNKNOWN, "this run is not held")))

@@ -17,6 +17,7 @@ impl Core {
         if let Some(why) = self.refuses() {
             return self.answer_hook(&caller, HookAnswer::End { why });
         }
+        let Some((caller, call)) = self.unless_behind(caller, call, now) else { return };
         let (Some(tool), true) = (&call.tool, is_before_tool(&call.event)) else {
             // What a person types while the run is held is refused at once: the person is there to lift the hold.
             let refused = self.held.clone().filter(|_| is_prompt(&call.event));
@@ -41,7 +42,7 @@ impl Core {
     }
 
     /// How long a call may wait for a person.
-    fn patience(&self, deadline: Span) -> Span {
+    pub(super) fn patience(&self, deadline: Span) -> Span {
         (deadline - MARGIN).max(Span::ZERO).min(self.model.rules.policy.gate.timeout)
     }
 
@@ -94,7 +95,7 @@ impl Core {
         }
     }
 
-    fn answer_hook(&mut self, caller: &Caller, answer: HookAnswer) {
+    pub(super) fn answer_hook(&mut self, caller: &Caller, answer: HookAnswer) {
         self.out.push(FromMeter::Reply(Reply::new(caller.conn, caller.id.clone(), Ok(answer))));
     }
 
@@ -137,10 +138,10 @@ impl Core {
 }
 
 /// Names of the event that comes before a tool call, of all agents.
-fn is_before_tool(event: &Text) -> bool {
+pub(super) fn is_before_tool(event: &Text) -> bool {
     matches!(event.as_str(), "PreToolUse" | "BeforeTool" | "tool.execute.before")
 }
 
-fn is_prompt(event: &Text) -> bool {
+pub(super) fn is_prompt(event: &Text) -> bool {
     matches!(event.as_str(), "UserPromptSubmit" | "BeforeAgent")
 }

@@ -7,12 +7,12 @@ use rustix::process::Signal;
 use super::Supervisor;
 use crate::clock;
 use crate::control::audit::{AuditSink, Fact, Lost};
-use crate::control::desk::Inbound;
+use crate::control::desk::{Inbound, To};
 use crate::control::ladder::Input;
 use crate::control::link::{Asked, FromMeter, ToMeter};
 use crate::control::peer::Peer;
 use crate::control::proc;
-use crate::control::protocol::{Call, RpcError, Snapshot, StopCall, code};
+use crate::control::protocol::{Call, Role, RpcError, Snapshot, StopCall, code};
 use crate::control::words::{Asker, Mode, Rung, Stop};
 use crate::domain::text::Text;
 
@@ -60,6 +60,9 @@ impl Supervisor {
                 if let Ok(fact) = serde_json::from_str::<Fact>(raw.0.get()) {
                     self.seat.audit.record(Some(&self.seat.run), fact);
                 }
+            }
+            FromMeter::Resume(resume) => {
+                self.seat.desk.notify_all(To::Role(Role::Run), "resume", &resume);
             }
             FromMeter::Degraded(degraded) => {
                 self.dirty |= self.log_degraded != degraded;

@@ -7,11 +7,9 @@ use rustix::process::Signal;
 use super::{ROUND, Supervisor};
 use crate::clock;
 use crate::control::audit::{AuditSink, Fact};
-use crate::control::desk::To;
 use crate::control::ladder::{Aim, Do, Input, Ladder, Plan};
 use crate::control::proc::{self, Held};
-use crate::control::protocol::{Interrupt, Role};
-use crate::control::supervisor::wire::{End, ToGuardian, ToRelay};
+use crate::control::supervisor::wire::{End, ToGuardian};
 use crate::control::words::{Asker, Grade, Mode, Phase, Rung, Stop, Survivor};
 use crate::domain::text::Text;
 
@@ -46,12 +44,6 @@ impl Supervisor {
         }
     }
 
-    /// Somebody is there who can be asked: the agent itself, or its streams.
-    pub(super) fn can_ask(&self) -> bool {
-        let streams = self.seat.asks_by_relay && self.seat.relay.as_ref().is_some_and(|r| !r.is_gone());
-        streams || self.seat.desk.in_role(Role::Run) > 0
-    }
-
     /// In a namespace our child is its first process, which signals pass by; the agent is in its group.
     fn aim(&self) -> Aim {
         if self.seat.status.grade == Some(Grade::Pidns) { Aim::Group } else { self.seat.agent.aim }
@@ -82,20 +74,6 @@ impl Supervisor {
             }
         }
         self.name_survivors(now);
-    }
-
-    fn ask(&mut self) {
-        let Some(ladder) = &self.ladder else { return };
-        let stop = ladder.state();
-        let interrupt = Interrupt {
-            interrupt_id: stop.id.clone(),
-            reason: stop.reason.clone(),
-            deadline_ms: self.seat.times.cooperative,
-        };
-        self.seat.desk.notify_all(To::Role(Role::Run), "interrupt", &interrupt);
-        if let Some(relay) = &mut self.seat.relay {
-            relay.send(&ToRelay::Interrupt);
-        }
     }
 
     /// Sends a rung's signal to whom it is meant for, each held so that no other process can be hit.
@@ -157,6 +135,7 @@ impl Supervisor {
     }
 
     fn name_survivors(&mut self, now: Duration) {
+        self.name_unheard(now);
         let failed = |l: &Ladder| l.state().phase == Phase::Failed && l.state().mode != Mode::Interrupt;
         if let Some(ladder) = self.ladder.as_mut().filter(|l| failed(l))
             && !self.final_told
