@@ -17,9 +17,6 @@ use crate::domain::time::{Span, Stamp};
 /// Bytes at a recording's end in which its last sum is looked for.
 const TAIL: u64 = 256 << 10;
 
-/// A file that can't be read as a recording, and why.
-pub type Unreadable = (PathBuf, TapeError);
-
 /// The recordings of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
