@@ -1,5 +1,6 @@
 //! The command line: types only.
 
+mod export;
 mod recordings;
 mod tried;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::control::hook::settings::Hooked;
 use crate::domain::time::Span;
 
+pub use export::ExportArgs;
 pub use recordings::RecordingsCommand;
 pub use tried::{BacktestArgs, EstimateArgs, LedgerCommand, MarkArgs};
 
@@ -83,6 +85,8 @@ pub enum Command {
     },
     /// Play runs again as they were: forwards, backwards, at any speed
     Replay(ReplayArgs),
+    /// Write a run to a file that others can open: a page, a table of its statement, or a film of its screen
+    Export(ExportArgs),
     /// Watch small agents that redkey brings along; needs no account, no network and no agent
     Demo {
         #[command(flatten)]

@@ -14,6 +14,7 @@
 //! - [`store`] — what is kept over runs: the ledger, and what people said of runs.
 //! - [`record`] — what the engine was told of a run, written while it happens and read back.
 //! - [`replay`] — runs seen again: the model at any moment of what was recorded. Pure.
+//! - [`export`] — runs as files for others: a page, a table, a film of the screen.
 //! - [`ui`] — drawing the model; keys become actions.
 //! - [`runtime`] — the one loop: inputs, engine, effects, frame.
 //! - [`demo`] — the small agents of `redkey demo`. Pure.
@@ -50,6 +51,7 @@ pub mod control;
 pub mod demo;
 pub mod domain;
 pub mod engine;
+pub mod export;
 pub mod index;
 pub mod record;
 pub mod replay;

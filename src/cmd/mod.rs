@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backtest;
 pub mod demo;
 pub mod estimate;
+pub mod export;
 pub mod forecast;
 pub mod gate;
 pub mod grant;
@@ -194,6 +195,7 @@ fn headless(cli: &Cli, setup: &Setup, command: &Command, out: &mut dyn Write) ->
         Command::Forecast { command: ForecastCommand::Score { paths, json } } => {
             forecast::score(setup, paths, *json, out)?;
         }
+        Command::Export(args) => export::run(cli, setup, args, out)?,
         Command::Backtest(args) => backtest::run(setup, args, out)?,
         Command::Estimate(args) => estimate::run(setup, args, out)?,
         Command::Mark(args) => mark::run(setup, args, out)?,

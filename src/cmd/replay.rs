@@ -36,6 +36,7 @@ use crate::ui::{Transport, Ui};
 
 /// Pieces read ahead of the loop.
 const AHEAD: usize = 4;
+pub(super) const NOTHING: &str = "it holds no events of a run";
 
 pub fn run(cli: &Cli, setup: &Setup, args: &ReplayArgs, out: &mut dyn Write) -> Result<u8> {
     let at = args.at.as_deref().map(Moment::parse).transpose().map_err(anyhow::Error::msg)?;
@@ -56,12 +57,12 @@ fn player_of(args: &ReplayArgs) -> Result<Player> {
     Ok(Player::new(!args.paused, speed.unwrap_or(Speed::Times(1.0)), cap))
 }
 
-fn model(setup: &Setup) -> Model {
+pub(super) fn model(setup: &Setup) -> Model {
     Model::new(setup.rules.clone(), Arc::new(Prices::embedded()))
 }
 
 /// A recording brings the policy that was in force; what brings none is charged by the one in force now.
-fn reader() -> Reader {
+pub(super) fn reader() -> Reader {
     Arc::new(|recorded| {
         let mut policy: Policy = toml::from_str(&recorded.toml).ok()?;
         policy.budget.rules.iter_mut().take(recorded.project_rules).for_each(|rule| rule.tightens = true);
@@ -71,7 +72,7 @@ fn reader() -> Reader {
 }
 
 /// Everything that was named, on one time axis.
-fn track(setup: &Setup, names: &[String]) -> Result<Steps> {
+pub(super) fn track(setup: &Setup, names: &[String]) -> Result<Steps> {
     let mut tracks: Vec<Box<dyn Track>> = Vec::new();
     let mut known: Option<Arc<Known>> = None;
     for name in names {
@@ -145,7 +146,8 @@ struct State {
     runs: Vec<Report>,
 }
 
-fn state_at(setup: &Setup, steps: Steps, at: Option<Moment>, out: &mut dyn Write) -> Result<()> {
+/// All of it, read; at its start.
+pub(super) fn whole(setup: &Setup, steps: Steps) -> Result<Reel> {
     let mut reel = Reel::new(model(setup), reader());
     let mut indexer = Indexer::new(steps, model(setup), reader());
     loop {
@@ -157,8 +159,13 @@ fn state_at(setup: &Setup, steps: Steps, at: Option<Moment>, out: &mut dyn Write
     }
     reel.finish();
     if reel.is_empty() {
-        bail!("{}", reel.trouble().map_or("it holds no events of a run", Text::as_str));
+        bail!("{}", reel.trouble().map_or(NOTHING, Text::as_str));
     }
+    Ok(reel)
+}
+
+fn state_at(setup: &Setup, steps: Steps, at: Option<Moment>, out: &mut dyn Write) -> Result<()> {
+    let mut reel = whole(setup, steps)?;
     let moment = at.unwrap_or(Moment::Percent(100.0));
     let (start, end) = (reel.start(), reel.end());
     reel.seek_time(moment.resolve(start, end, clock::utc_offset()));

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backtest;
+mod export;
 mod fixtures;
 mod headless;
 mod hooks;

@@ -18,6 +18,16 @@ use redkey::record::{Beat, Lost, Side, Tape, TapeMsg, read};
 
 use crate::support::Home;
 
+#[expect(clippy::disallowed_methods, reason = "how long something takes is what is measured here")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "files are given an age")]
+fn calendar() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
 /// Replays a recording; each of its sums must be what the model says then. How many sums, the last one, what is missing.
 fn replay(path: &Path) -> (usize, Sum, Lost, Model) {
     let mut tape = read::open(path).expect("a recording");
@@ -121,7 +131,7 @@ fn retention_goes_by_age_and_by_size() {
     for n in 0..3 {
         let text = format!("{{\"redkey\":\"recording\",\"v\":\"1.0\",\"run\":\"r-{n}\"}}\n{}", "x".repeat(600_000));
         let path = home.write(&format!(".local/state/redkey/recordings/r-{n}.jsonl"), text);
-        let at = std::time::SystemTime::now() - Duration::from_secs((10 - n) * 86_400);
+        let at = calendar() - Duration::from_secs((10 - n) * 86_400);
         std::fs::File::options().append(true).open(path).and_then(|file| file.set_modified(at)).expect("a time");
     }
     let left = || std::fs::read_dir(recordings(&home)).expect("recordings").count();
@@ -259,7 +269,7 @@ fn kill_recorders(times: u64) {
                 (synced, seen) = (n.parse().expect("a number"), seen + 1);
             }
         }
-        let pause = std::time::Instant::now();
+        let pause = now();
         while pause.elapsed() < Duration::from_micros(round * 131 % 1_500) {}
         child.kill().expect("killed");
         child.wait().expect("gone");
@@ -306,7 +316,7 @@ fn recording_a_thousand_events_a_second_costs_little() {
         let usage = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         usage.tv_sec as f64 + usage.tv_nsec as f64 / 1e9
     };
-    let (before, began) = (spent(), std::time::Instant::now());
+    let (before, began) = (spent(), now());
     for n in 0..500 {
         recorder.take((0..20).map(|i| event(n * 20 + i)).collect());
         std::thread::park_timeout(
