@@ -36,14 +36,8 @@ pub fn force(
     let run = &known.started.run;
     let keepers = known.keepers();
     let left = known.left();
-    if left.is_empty() && keepers.is_empty() {
-        known.tidy();
-        let end = known.outcome.clone().unwrap_or_else(|| Text::new("nothing of it is left"));
-        if known.outcome.is_none() {
-            record.audit.record(Some(run), Fact::SupervisorLost { who: Lost::Both });
-            record.audit.record(Some(run), Fact::RunEnded { code: None, signal: None, outcome: end.clone() });
-        }
-        return Err(StopError::Unknown(Text::new(&format!("it is over: {end}"))));
+    if left.is_empty() {
+        return Err(over(known, &keepers, record));
     }
     let by = super::asker(&request.by);
     let reason =
@@ -74,12 +68,31 @@ pub fn force(
     Ok(stop)
 }
 
+/// Nothing of the agent is left; whoever of redkey's own is still there is ending.
+fn over(known: &Recorded, keepers: &[Held], record: &Record<'_>) -> StopError {
+    let run = &known.started.run;
+    wait_for(keepers);
+    known.tidy();
+    let now = Recorded::read(record.log, run.as_str()).ok().flatten();
+    let end = now.and_then(|now| now.outcome).unwrap_or_else(|| {
+        let end = Text::new("nothing of it is left");
+        record.audit.record(Some(run), Fact::SupervisorLost { who: Lost::Both });
+        record.audit.record(Some(run), Fact::RunEnded { code: None, signal: None, outcome: end.clone() });
+        end
+    });
+    StopError::Unknown(Text::new(&format!("it is over: {end}")))
+}
+
 /// The supervisor is killed; then the guardian ends the run, and itself.
 fn end_keepers(known: &Recorded, keepers: &[Held]) {
     lost::wake(keepers);
     for held in keepers.iter().filter(|held| held.id == known.started.supervisor) {
         let _ = held.signal(Signal::KILL); // gone by now is as good
     }
+    wait_for(keepers);
+}
+
+fn wait_for(keepers: &[Held]) {
     let until = clock::elapsed() + GUARDIAN;
     while clock::elapsed() < until && keepers.iter().any(|held| !held.is_gone()) {
         client::pause(LOOK);
