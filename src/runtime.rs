@@ -117,16 +117,20 @@ impl Runtime {
                 }
                 () = sleep_until(next_tick) => {
                     let now = clock::now();
-                    self.apply(Msg::Tick, now);
-                    if let Some(trouble) = self.record.as_mut().and_then(Watched::trouble) {
-                        dirty |= self.apply(Msg::Control(trouble), now);
-                    }
-                    self.tell_live(now);
-                    dirty |= self.is_moving(now);
+                    dirty |= self.tick(now);
                     next_tick = tokio_now() + self.until_tick(now);
                 }
             }
         }
+    }
+
+    /// A second has passed; true if the screen is stale.
+    fn tick(&mut self, now: Stamp) -> bool {
+        self.apply(Msg::Tick, now);
+        let trouble = self.record.as_mut().and_then(Watched::trouble);
+        let is_told = trouble.is_some_and(|trouble| self.apply(Msg::Control(trouble), now));
+        self.tell_live(now);
+        is_told || self.is_moving(now)
     }
 
     /// Applies a batch and whatever else has already arrived; true if the screen is stale.

@@ -7,6 +7,7 @@ use super::MeterSetup;
 use super::core::Core;
 use super::ledger;
 use crate::control::audit;
+use crate::control::link::Ended as ProcessEnd;
 use crate::control::protocol::{Metered, Status};
 use crate::control::words::{self, Stop};
 use crate::domain::event::{Key, Outcome, RunId};
@@ -286,5 +287,15 @@ fn status(setup: &MeterSetup) -> Status {
         meter: true,
         metered: Metered::default(),
         audit_degraded: false,
+    }
+}
+
+/// How an end is told.
+pub(super) fn outcome(ended: ProcessEnd) -> (Outcome, String) {
+    match (ended.code, ended.signal) {
+        (Some(0), _) => (Outcome::Finished, "exit code 0".into()),
+        (Some(code), _) => (Outcome::Failed, format!("exit code {code}")),
+        (None, Some(signal)) => (Outcome::Interrupted, format!("signal {signal}")),
+        (None, None) => (Outcome::Finished, String::new()),
     }
 }

@@ -38,7 +38,7 @@ use self::sessions::Sessions;
 pub use self::setup::MeterSetup;
 use self::stream::{Stream, Told};
 use super::audit::{self, Audit};
-use super::link::{self, Ended, FromMeter, ToMeter};
+use super::link::{self, FromMeter, ToMeter};
 use super::protocol::{Metered, RpcError, code};
 use crate::adapters::Form;
 use crate::clock;
@@ -229,7 +229,7 @@ impl Meter {
         let now = clock::now();
         match message {
             Inbox::Told(ToMeter::Ended(ended)) => {
-                let (outcome, reason) = outcome(ended);
+                let (outcome, reason) = book::outcome(ended);
                 // One last look: what was short had no time to be recognised.
                 self.look(now);
                 if self.is_unknown() {
@@ -377,15 +377,6 @@ impl Meter {
             self.gone |= self.sender.send(&FromMeter::Metered(Box::new(metered.clone()))).is_err();
             self.last = Some(metered);
         }
-    }
-}
-
-fn outcome(ended: Ended) -> (Outcome, String) {
-    match (ended.code, ended.signal) {
-        (Some(0), _) => (Outcome::Finished, "exit code 0".into()),
-        (Some(code), _) => (Outcome::Failed, format!("exit code {code}")),
-        (None, Some(signal)) => (Outcome::Interrupted, format!("signal {signal}")),
-        (None, None) => (Outcome::Finished, String::new()),
     }
 }
 
