@@ -32,6 +32,11 @@ pub fn with(
     Ok(bench.finish(run, outcome))
 }
 
+/// The same under the usual policy, with nothing about the start changed.
+pub fn usually(bench: &mut Bench, shape: &Shape, middle: impl FnOnce(&mut Bench, &mut Run) -> Result) -> Result {
+    with(bench, shape, &usual(), |_| {}, middle)
+}
+
 /// Each rung within 100 ms of its time: as the receipt tells, and as the shape itself heard the signals.
 pub fn rungs_on_time(bench: &mut Bench, shape: &Shape) -> Result {
     const RUNG: u64 = 300;
@@ -137,7 +142,7 @@ fn at_once(bench: &mut Bench, run: &Run, args: &[&[&str]]) -> Result {
 }
 
 pub fn two_stops(bench: &mut Bench, shape: &Shape) -> Result {
-    with(bench, shape, &usual(), |_| {}, |bench, run| at_once(bench, run, &[&[], &[]]))
+    usually(bench, shape, |bench, run| at_once(bench, run, &[&[], &[]]))
 }
 
 pub fn fifty_clients(bench: &mut Bench, shape: &Shape) -> Result {
@@ -159,38 +164,26 @@ fn stopped_alone(bench: &mut Bench, run: &mut Run) -> Result {
 
 /// The stop goes on without whoever asked.
 pub fn client_killed(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            let client = under_way(bench, run)?;
-            sys::kill(client, libc::SIGKILL);
-            stopped_alone(bench, run)
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        let client = under_way(bench, run)?;
+        sys::kill(client, libc::SIGKILL);
+        stopped_alone(bench, run)
+    })
 }
 
 /// Nobody reads what `redkey stop` prints.
 pub fn client_output_closed(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            let (reader, writer) = std::io::pipe().map_err(|e| broken(e.to_string()))?;
-            drop(reader);
-            let words = ["stop", run.name.as_str(), "--json"].map(OsStr::new);
-            let mut command = run.place.redkey(&words);
-            let errors = writer.try_clone().map_err(|e| broken(e.to_string()))?;
-            let client = command.stdout(writer).stderr(errors).spawn().map_err(|e| broken(e.to_string()))?.id();
-            drop(command);
-            bench.children.wait(client, 5_000).ok_or_else(|| broken("redkey stop goes on"))?;
-            stopped_alone(bench, run)
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        let (reader, writer) = std::io::pipe().map_err(|e| broken(e.to_string()))?;
+        drop(reader);
+        let words = ["stop", run.name.as_str(), "--json"].map(OsStr::new);
+        let mut command = run.place.redkey(&words);
+        let errors = writer.try_clone().map_err(|e| broken(e.to_string()))?;
+        let client = command.stdout(writer).stderr(errors).spawn().map_err(|e| broken(e.to_string()))?.id();
+        drop(command);
+        bench.children.wait(client, 5_000).ok_or_else(|| broken("redkey stop goes on"))?;
+        stopped_alone(bench, run)
+    })
 }
 
 /// Nobody asks and nobody looks: the run's own clock runs out, and it is stopped.
@@ -234,44 +227,32 @@ fn screen(bench: &mut Bench, run: &Run) -> Result<(u32, File)> {
 }
 
 pub fn screen_killed(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            let (screen, _end) = screen(bench, run)?;
-            sys::sleep_us(sys::now_us() % 60_000);
-            sys::kill(screen, libc::SIGKILL);
-            bench.children.wait(screen, 2_000).ok_or_else(|| broken("the screen can't be killed"))?;
-            if !run.members.iter().all(look::lives) {
-                return Err(broken("the run has ended with the screen"));
-            }
-            verified(bench, run, &["--now"])
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        let (screen, _end) = screen(bench, run)?;
+        sys::sleep_us(sys::now_us() % 60_000);
+        sys::kill(screen, libc::SIGKILL);
+        bench.children.wait(screen, 2_000).ok_or_else(|| broken("the screen can't be killed"))?;
+        if !run.members.iter().all(look::lives) {
+            return Err(broken("the run has ended with the screen"));
+        }
+        verified(bench, run, &["--now"])
+    })
 }
 
 pub fn screen_stopped(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            let (screen, _end) = screen(bench, run)?;
-            sys::kill(screen, libc::SIGSTOP);
-            let (code, _) = bench.stop(run, &["--now"])?;
-            let checked = bench.check(run);
-            let took = run.receipt("stop");
-            sys::kill(screen, libc::SIGKILL);
-            bench.children.wait(screen, 2_000).ok_or_else(|| broken("the screen can't be killed"))?;
-            checked?;
-            if code != 0 {
-                return Err(broken(format!("redkey stop ended with {code}: {}", run.place.printed("stop"))));
-            }
-            bench.check_end(run)?;
-            Ok(Outcome { end: End::Verified, took_us: Some(took?.0) })
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        let (screen, _end) = screen(bench, run)?;
+        sys::kill(screen, libc::SIGSTOP);
+        let (code, _) = bench.stop(run, &["--now"])?;
+        let checked = bench.check(run);
+        let took = run.receipt("stop");
+        sys::kill(screen, libc::SIGKILL);
+        bench.children.wait(screen, 2_000).ok_or_else(|| broken("the screen can't be killed"))?;
+        checked?;
+        if code != 0 {
+            return Err(broken(format!("redkey stop ended with {code}: {}", run.place.printed("stop"))));
+        }
+        bench.check_end(run)?;
+        Ok(Outcome { end: End::Verified, took_us: Some(took?.0) })
+    })
 }

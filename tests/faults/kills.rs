@@ -5,7 +5,7 @@ use std::fs;
 use redkey::clock;
 
 use crate::cells::verified;
-use crate::faults::{Result, usual, with};
+use crate::faults::{Result, usually, with};
 use crate::look::{self, Seen};
 use crate::place::until;
 use crate::shapes::Shape;
@@ -44,40 +44,28 @@ pub fn kill_guardian(bench: &mut Bench, shape: &Shape) -> Result {
 
 /// One of the two is killed: the other ends the run, and the log tells who was lost.
 fn kill_one(bench: &mut Bench, shape: &Shape, whom: fn(&Run) -> u32, who: &str) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            let took = until_gone(run, || sys::kill(whom(run), libc::SIGKILL))?;
-            bench.check_end(run)?;
-            audited(run, bench, who)?;
-            Ok(Outcome { end: End::Verified, took_us: Some(took) })
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        let took = until_gone(run, || sys::kill(whom(run), libc::SIGKILL))?;
+        bench.check_end(run)?;
+        audited(run, bench, who)?;
+        Ok(Outcome { end: End::Verified, took_us: Some(took) })
+    })
 }
 
 /// Nobody is left to end the run; a stop by command finds what is left of it.
 pub fn kill_both(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            sys::kill(run.supervisor, libc::SIGSTOP);
-            sys::kill(run.guardian, libc::SIGKILL);
-            sys::kill(run.supervisor, libc::SIGKILL);
-            bench.children.wait(run.guardian, 2_000).ok_or_else(|| broken("the guardian can't be killed"))?;
-            until(2_000, || {
-                bench.children.poll();
-                look::one(run.supervisor).is_none().then_some(())
-            })
-            .ok_or_else(|| broken("the supervisor can't be killed"))?;
-            sockets::both_killed(bench, run)
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        sys::kill(run.supervisor, libc::SIGSTOP);
+        sys::kill(run.guardian, libc::SIGKILL);
+        sys::kill(run.supervisor, libc::SIGKILL);
+        bench.children.wait(run.guardian, 2_000).ok_or_else(|| broken("the guardian can't be killed"))?;
+        until(2_000, || {
+            bench.children.poll();
+            look::one(run.supervisor).is_none().then_some(())
+        })
+        .ok_or_else(|| broken("the supervisor can't be killed"))?;
+        sockets::ends(bench, run, &["--now"])
+    })
 }
 
 /// The first rung has gone out.
@@ -113,24 +101,17 @@ pub fn kill_guardian_in_a_stop(bench: &mut Bench, shape: &Shape) -> Result {
 
 /// The key works without its meter.
 pub fn kill_meter(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            let own = look::below(run.guardian);
-            let helpers: Vec<&Seen> =
-                own.iter().filter(|s| s.parent == run.guardian && s.pid != run.supervisor).collect();
-            if helpers.is_empty() {
-                return Err(broken("there is no meter"));
-            }
-            helpers.iter().for_each(|seen| sys::kill(seen.pid, libc::SIGKILL));
-            sys::sleep_us(20_000);
-            if !run.members.iter().all(look::lives) {
-                return Err(broken("the run has ended with its meter"));
-            }
-            verified(bench, run, &["--now"])
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        let own = look::below(run.guardian);
+        let helpers: Vec<&Seen> = own.iter().filter(|s| s.parent == run.guardian && s.pid != run.supervisor).collect();
+        if helpers.is_empty() {
+            return Err(broken("there is no meter"));
+        }
+        helpers.iter().for_each(|seen| sys::kill(seen.pid, libc::SIGKILL));
+        sys::sleep_us(20_000);
+        if !run.members.iter().all(look::lives) {
+            return Err(broken("the run has ended with its meter"));
+        }
+        verified(bench, run, &["--now"])
+    })
 }

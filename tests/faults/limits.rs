@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::cells::verified;
-use crate::faults::{Result, usual, with};
+use crate::faults::{Result, usual, usually, with};
 use crate::place::{limited, until};
 use crate::shapes::Shape;
 use crate::sys;
@@ -47,34 +47,21 @@ pub fn full_disk(bench: &mut Bench, shape: &Shape) -> Result {
 
 /// The supervisor may not open anything any more: what it needs for a stop it has.
 pub fn no_descriptors(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            let open = fs::read_dir(format!("/proc/{}/fd", run.supervisor)).map_or(0, Iterator::count) as u64;
-            // As many as are open: the next one is refused.
-            sys::limit_of(run.supervisor, libc::RLIMIT_NOFILE, open, open)
-                .map_err(|e| broken(format!("no limit: {e}")))?;
-            verified(bench, run, &["--now"])
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        let open = fs::read_dir(format!("/proc/{}/fd", run.supervisor)).map_or(0, Iterator::count) as u64;
+        // As many as are open: the next one is refused.
+        sys::limit_of(run.supervisor, libc::RLIMIT_NOFILE, open, open).map_err(|e| broken(format!("no limit: {e}")))?;
+        verified(bench, run, &["--now"])
+    })
 }
 
 pub fn no_forks(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            for pid in [run.supervisor, run.guardian] {
-                sys::limit_of(pid, libc::RLIMIT_NPROC, 0, 0).map_err(|e| broken(format!("no limit: {e}")))?;
-            }
-            verified(bench, run, &["--now"])
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        for pid in [run.supervisor, run.guardian] {
+            sys::limit_of(pid, libc::RLIMIT_NPROC, 0, 0).map_err(|e| broken(format!("no limit: {e}")))?;
+        }
+        verified(bench, run, &["--now"])
+    })
 }
 
 /// Nobody reads what `redkey run` and the agent print.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::faults::{Result, usual, with};
+use crate::faults::{Result, usually};
 use crate::look;
 use crate::place;
 use crate::shapes::Shape;
@@ -18,7 +18,7 @@ fn socket(run: &Run) -> PathBuf {
 }
 
 /// The stop ends the run whatever stands in its way, and says so: 0, and nothing is left.
-fn ends(bench: &mut Bench, run: &Run, args: &[&str]) -> Result {
+pub fn ends(bench: &mut Bench, run: &Run, args: &[&str]) -> Result {
     let (code, _) = bench.stop(run, args)?;
     let living = run.members.iter().filter(|seen| look::lives(seen)).count();
     if code == 0 && living > 0 {
@@ -42,38 +42,26 @@ fn ends_with_its_guardian(bench: &mut Bench, run: &Run, args: &[&str]) -> Result
 }
 
 pub fn removed(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            std::fs::remove_file(socket(run)).map_err(|e| broken(format!("no socket to remove: {e}")))?;
-            ends_with_its_guardian(bench, run, &[])
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        std::fs::remove_file(socket(run)).map_err(|e| broken(format!("no socket to remove: {e}")))?;
+        ends_with_its_guardian(bench, run, &[])
+    })
 }
 
 /// Somebody with the same user listens in its place and says what redkey would like to hear.
 pub fn impostor(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            let status = true_status(run)?;
-            std::fs::remove_file(socket(run)).map_err(|e| broken(format!("no socket to remove: {e}")))?;
-            let listener = UnixListener::bind(socket(run)).map_err(|e| broken(format!("no impostor: {e}")))?;
-            std::thread::spawn(move || {
-                for stream in listener.incoming().flatten() {
-                    let status = status.clone();
-                    std::thread::spawn(move || lie(stream, &status));
-                }
-            });
-            ends_with_its_guardian(bench, run, &[])
-        },
-    )
+    usually(bench, shape, |bench, run| {
+        let status = true_status(run)?;
+        std::fs::remove_file(socket(run)).map_err(|e| broken(format!("no socket to remove: {e}")))?;
+        let listener = UnixListener::bind(socket(run)).map_err(|e| broken(format!("no impostor: {e}")))?;
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let status = status.clone();
+                std::thread::spawn(move || lie(stream, &status));
+            }
+        });
+        ends_with_its_guardian(bench, run, &[])
+    })
 }
 
 fn true_status(run: &Run) -> Result<Value> {
@@ -114,19 +102,8 @@ fn lie(stream: UnixStream, status: &Value) {
 }
 
 pub fn suspended(bench: &mut Bench, shape: &Shape) -> Result {
-    with(
-        bench,
-        shape,
-        &usual(),
-        |_| {},
-        |bench, run| {
-            sys::kill(run.supervisor, libc::SIGSTOP);
-            ends_with_its_guardian(bench, run, &[])
-        },
-    )
-}
-
-/// Nobody of redkey's own is left: what the agent left behind is found by its marks, and ended.
-pub fn both_killed(bench: &mut Bench, run: &Run) -> Result {
-    ends(bench, run, &["--now"])
+    usually(bench, shape, |bench, run| {
+        sys::kill(run.supervisor, libc::SIGSTOP);
+        ends_with_its_guardian(bench, run, &[])
+    })
 }
