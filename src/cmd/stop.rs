@@ -195,8 +195,7 @@ fn targets(setup: &Setup, args: &StopArgs, run_dir: &RunDir, log: &Path) -> (Vec
         let there = |error: &ClientError| !matches!(error, ClientError::NotThere);
         targets.extend(survey.silent.iter().filter(|(_, e)| there(e)).filter_map(|(name, _)| socket(name)));
     }
-    let answered: Vec<String> = survey.runs.iter().map(|(name, _)| name.clone()).collect();
-    for target in silent_targets(args, run_dir, log, &answered) {
+    for target in silent_targets(args, run_dir, log, &survey.answered()) {
         if !targets.contains(&target) {
             targets.push(target);
         }
@@ -337,8 +336,7 @@ pub fn status(run: Option<&str>, json: bool, out: &mut dyn Write) -> Result<u8> 
     crate::control::desk::tidy(&run_dir); // sockets of runs that were killed
     let survey = client::survey(&run_dir);
     let runs = run.map_or_else(|| survey.runs.clone(), |wanted| survey.matching(wanted));
-    let answered: Vec<String> = survey.runs.iter().map(|(name, _)| name.clone()).collect();
-    let lost = lost::silent(&audit::path(&dirs), &answered)?;
+    let lost = lost::silent(&audit::path(&dirs), &survey.answered())?;
     if json {
         let statuses: Vec<&Status> = runs.iter().map(|(_, status)| status).collect();
         serde_json::to_writer(&mut *out, &statuses)?;

@@ -115,8 +115,8 @@ fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, ClientE
 }
 
 /// Sends a stop and returns its state as the run answers it, and who answered: who listens on that socket may be somebody
-/// else than should. Hello and stop go out in one piece, and if the connection
-/// is closed before the answer, both are said again until `timeout` is over: the stop's id makes it the same stop.
+/// else than should. Hello and stop go out in one piece, and if the connection is closed before the answer, both are said
+/// again until `timeout` is over: the stop's id makes it the same stop.
 pub fn stop(path: &Path, call: &StopCall, timeout: Duration) -> Result<(Stop, Peer), ClientError> {
     let until = clock::elapsed() + timeout;
     loop {

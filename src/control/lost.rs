@@ -56,14 +56,16 @@ impl Recorded {
 
     /// redkey's own processes of this run that are there: supervisor and guardian.
     pub fn keepers(&self) -> Vec<Held> {
-        let ids = std::iter::once(self.started.supervisor).chain(self.started.guardian);
-        ids.filter_map(|id| Held::open_id(id).ok()).filter(|held| !held.is_gone()).collect()
+        self.keeper_ids().filter_map(|id| Held::open_id(id).ok()).filter(|held| !held.is_gone()).collect()
+    }
+
+    fn keeper_ids(&self) -> impl Iterator<Item = ProcId> {
+        std::iter::once(self.started.supervisor).chain(self.started.guardian)
     }
 
     /// The agent's processes that are there: below its first process, in its cgroup, or marked by its environment.
     pub fn left(&self) -> Vec<ProcId> {
-        let keepers: Vec<u32> =
-            std::iter::once(self.started.supervisor).chain(self.started.guardian).map(|id| id.pid).collect();
+        let keepers: Vec<u32> = self.keeper_ids().map(|id| id.pid).collect();
         let mut pids: BTreeSet<u32> = BTreeSet::new();
         if let Some(leader) = self.started.leader.filter(|id| proc::id(id.pid) == Some(*id)) {
             pids.insert(leader.pid);

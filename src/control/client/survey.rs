@@ -29,6 +29,11 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// Names of those that answered.
+    pub fn answered(&self) -> Vec<String> {
+        self.runs.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     /// The runs that `wanted` may mean: the one of that name; else those with that label, or a session whose id starts
     /// with it (`claude:0f3a…` or `0f3a…`).
     pub fn matching(&self, wanted: &str) -> Vec<(String, Status)> {

@@ -75,7 +75,7 @@ pub fn stop(
     on_change: &mut dyn FnMut(&Stop),
 ) -> Result<Stop, StopError> {
     match target {
-        Target::Socket { path, .. } => socket::over_socket(path, request, record, on_change),
+        Target::Socket { name, path } => socket::over_socket(name, path, request, record, on_change),
         Target::Lost { name } => match lost::Recorded::read(record.log, name.as_str()) {
             Ok(Some(known)) => force::force(&known, request, record, "its supervisor is gone", on_change),
             Ok(None) => Err(StopError::Unknown(Text::new("no run of that name is recorded since the machine started"))),

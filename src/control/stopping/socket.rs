@@ -30,24 +30,22 @@ const WRITTEN: Duration = Duration::from_secs(2);
 
 /// Stops the run that listens at `path` and waits for the end.
 pub fn over_socket(
+    name: &Text,
     path: &Path,
     request: &Request,
     record: &Record<'_>,
     on_change: &mut dyn FnMut(&Stop),
 ) -> Result<Stop, StopError> {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    // A log that can't be read is no reason not to stop; who answers is then judged by its program.
-    let known = Recorded::read(record.log, &name).unwrap_or_default();
     let call = StopCall {
         interrupt_id: request.id.clone(),
         mode: request.mode,
         reason: request.reason.clone(),
         by: request.by.clone(),
     };
-    let mut wait = Wait { path, call, request, record, name, known, watching: None, server: None };
-    wait.wake();
+    wake(path);
     // Who looks on comes first, so that the last word can't be missed; if nobody may, the stop goes out all the same.
-    wait.watching = Client::connect(path, Role::Watch, WATCH_PATIENCE).and_then(|mut c| c.subscribe().map(|_| c)).ok();
+    let watching = Client::connect(path, Role::Watch, WATCH_PATIENCE).and_then(|mut c| c.subscribe().map(|_| c)).ok();
+    let mut wait = Wait { name, path, call, request, record, known: None, watching, server: None };
     match wait.press() {
         Ok(stop) => wait.until_over(stop, on_change),
         Err(Missed::Told(error)) => Err(error),
@@ -63,29 +61,28 @@ enum Missed {
 }
 
 struct Wait<'a> {
+    name: &'a Text,
     path: &'a Path,
     call: StopCall,
     request: &'a Request,
     record: &'a Record<'a>,
-    name: String,
+    /// What the audit log says of the run. Read after the stop is sent: no log, long or broken, may hold that up.
     known: Option<Recorded>,
     watching: Option<Client>,
     server: Option<Peer>,
 }
 
 impl Wait<'_> {
-    /// A supervisor that somebody has suspended is woken.
-    fn wake(&self) {
-        if self.is_suspended() {
-            lost::wake(&self.known.as_ref().map(Recorded::keepers).unwrap_or_default());
-        }
-    }
-
     /// Sends the stop and returns its state.
     fn press(&mut self) -> Result<Stop, Missed> {
         let until = clock::elapsed() + STARVED;
         loop {
-            match client::stop(self.path, &self.call, PATIENCE) {
+            let answer = client::stop(self.path, &self.call, PATIENCE);
+            if self.known.is_none() {
+                // A log that can't be read is no reason not to stop; who answers is then judged by its program.
+                self.known = Recorded::read(self.record.log, self.name.as_str()).unwrap_or_default();
+            }
+            match answer {
                 Ok((stop, server)) => {
                     self.believe(&server)?;
                     self.server = Some(server);
@@ -130,8 +127,7 @@ impl Wait<'_> {
 
     /// Somebody has stopped the supervisor with a signal.
     fn is_suspended(&self) -> bool {
-        let stat = self.supervisor().and_then(|id| proc::read(id.pid).ok().filter(|stat| stat.id() == id));
-        stat.is_some_and(|stat| matches!(stat.state, 'T' | 't'))
+        self.supervisor().is_some_and(is_suspended)
     }
 
     fn until_over(mut self, mut stop: Stop, on_change: &mut dyn FnMut(&Stop)) -> Result<Stop, StopError> {
@@ -176,7 +172,7 @@ impl Wait<'_> {
     fn after_the_end(self, mut stop: Stop, why: String, on_change: &mut dyn FnMut(&Stop)) -> Result<Stop, StopError> {
         let until = clock::elapsed() + WRITTEN;
         while clock::elapsed() < until {
-            let known = Recorded::read(self.record.log, &self.name).ok().flatten();
+            let known = Recorded::read(self.record.log, self.name.as_str()).ok().flatten();
             if let Some(receipt) = known.as_ref().and_then(|known| known.receipt(&self.request.id)) {
                 (stop.phase, stop.alive) = (receipt.phase, receipt.survivors.len() as u32);
                 stop.receipt = Some(receipt.clone());
@@ -216,6 +212,19 @@ impl Wait<'_> {
             (Some(known), _) => force(known, self.request, self.record, &why, on_change),
         }
     }
+}
+
+/// Whoever listens there and was suspended with a signal is woken.
+fn wake(path: &Path) {
+    let server = client::server(path, WATCH_PATIENCE).ok();
+    let id = server.and_then(|server| Some(ProcId { pid: server.pid, start: server.start? }));
+    if let Some(held) = id.filter(|id| is_suspended(*id)).and_then(|id| Held::open_id(id).ok()) {
+        lost::wake(&[held]);
+    }
+}
+
+fn is_suspended(id: ProcId) -> bool {
+    proc::read(id.pid).is_ok_and(|stat| stat.id() == id && matches!(stat.state, 'T' | 't'))
 }
 
 /// All rungs and the time until it counts as failed; then a supervisor that still says nothing hangs.
