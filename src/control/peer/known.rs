@@ -2,13 +2,10 @@
 //! environment is still a child of one of them.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::agents;
-use super::super::audit::{Fact, Record};
+use super::super::audit::{Fact, Record, Tail};
 use super::super::proc::stat;
 use super::super::words::ProcId;
 use crate::domain::text::Text;
@@ -19,10 +16,7 @@ const MARK: &[u8] = b"\"run_started\"";
 /// What is known so far. Lines that were read once are not read again.
 #[derive(Debug, Default)]
 pub struct Known {
-    log: Option<PathBuf>,
-    /// Which file was read, and how far.
-    file: Option<(u64, u64)>,
-    offset: u64,
+    log: Option<Tail>,
     boot: Text,
     /// Whatever is below one of these belongs to a run.
     supervisors: HashSet<ProcId>,
@@ -33,41 +27,16 @@ pub struct Known {
 impl Known {
     /// By the log at `log`.
     pub fn by(log: &Path) -> Self {
-        Self { log: Some(log.to_owned()), boot: stat::boot_id(), ..Self::default() }
+        Self { log: Some(Tail::only(log, MARK)), boot: stat::boot_id(), ..Self::default() }
     }
 
     /// Reads what has been added. A log that can't be read tells nothing: it must not keep a person from the key.
     pub fn refresh(&mut self) {
-        let Some(log) = self.log.clone() else { return };
-        if let Ok(text) = self.added(&log) {
-            let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            self.offset += whole as u64;
-            for line in text[..whole].split(|byte| *byte == b'\n') {
-                self.line(line);
-            }
-        }
+        let added = self.log.as_mut().map(|log| log.more().unwrap_or_default());
+        added.into_iter().flatten().for_each(|record| self.take(record));
     }
 
-    fn added(&mut self, log: &Path) -> io::Result<Vec<u8>> {
-        let mut file = File::open(log)?;
-        let meta = file.metadata()?;
-        let id = (meta.dev(), meta.ino());
-        if self.file != Some(id) || meta.len() < self.offset {
-            (self.file, self.offset) = (Some(id), 0);
-        }
-        let mut text = Vec::new();
-        if meta.len() > self.offset {
-            file.seek(SeekFrom::Start(self.offset))?;
-            file.read_to_end(&mut text)?;
-        }
-        Ok(text)
-    }
-
-    fn line(&mut self, line: &[u8]) {
-        if memchr::memmem::find(line, MARK).is_none() {
-            return;
-        }
-        let Ok(record) = serde_json::from_slice::<Record>(line) else { return };
+    fn take(&mut self, record: Record) {
         let Fact::RunStarted(started) = record.fact else { return };
         if record.boot_id != self.boot {
             return;
@@ -91,6 +60,7 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
 
     use super::*;
